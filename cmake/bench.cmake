@@ -1,0 +1,10 @@
+# Benchmarks: bench/bench_X.c becomes build/<preset>/bench/X. Run by `make bench`, never by ctest.
+file(GLOB TW_BENCH CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/bench/bench_*.c")
+foreach(file IN LISTS TW_BENCH)
+  get_filename_component(name ${file} NAME_WE)
+  string(REGEX REPLACE "^bench_" "" short ${name})
+  add_executable(${name} ${file})
+  set_target_properties(${name} PROPERTIES OUTPUT_NAME ${short} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(${name} PRIVATE tw_warnings topwork_static)
+endforeach()

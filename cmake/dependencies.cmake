@@ -1,0 +1,20 @@
+# The libraries topwork stands on; the Debian packages that hold them are listed in packages.txt.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS C)
+# oneDNN by hand: Debian's CMake package also asks for OpenCL. -DTW_DNNL_ROOT=DIR picks another installation.
+set(TW_DNNL_ROOT "" CACHE PATH "where oneDNN is installed, if not in the system")
+find_path(TW_DNNL_INCLUDE oneapi/dnnl/dnnl.h HINTS ${TW_DNNL_ROOT}/include REQUIRED)
+find_library(TW_DNNL dnnl HINTS ${TW_DNNL_ROOT}/lib REQUIRED)
+pkg_check_modules(TW_LIBS REQUIRED IMPORTED_TARGET jansson libzip libjpeg libpng libwebp libcrypto libxxhash hdf5)
+find_library(TW_GIF gif REQUIRED)
+pkg_check_modules(TW_HEIF IMPORTED_TARGET libheif)
+
+add_library(tw_dependencies INTERFACE)
+target_link_libraries(tw_dependencies INTERFACE PkgConfig::TW_LIBS ${TW_GIF} ${TW_DNNL} OpenMP::OpenMP_C Threads::Threads
+                                                ${CMAKE_DL_LIBS} m)
+target_include_directories(tw_dependencies SYSTEM INTERFACE ${TW_DNNL_INCLUDE})
+if(TW_HEIF_FOUND)  # optional: HEIC photos; the library is loaded when the first one is met
+  target_compile_definitions(tw_dependencies INTERFACE TW_HAVE_HEIF)
+  target_include_directories(tw_dependencies INTERFACE ${TW_HEIF_INCLUDE_DIRS})
+endif()

@@ -1,0 +1,17 @@
+# Fuzzers: fuzz/fuzz_X.c defines LLVMFuzzerTestOneInput. With TW_FUZZERS (preset fuzz, clang) each becomes a libFuzzer
+# program; otherwise it is linked with fuzz/replay.c and replays its corpus folder in ctest.
+file(GLOB TW_FUZZ CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/fuzz/fuzz_*.c")
+foreach(file IN LISTS TW_FUZZ)
+  get_filename_component(name ${file} NAME_WE)
+  if(TW_FUZZERS)
+    add_executable(${name} ${file})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name} ${file} ${CMAKE_SOURCE_DIR}/fuzz/replay.c)
+    add_test(NAME fuzz/${name} COMMAND ${name} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${name})
+    set_tests_properties(fuzz/${name} PROPERTIES LABELS "fuzz;quick" TIMEOUT 300)
+  endif()
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(${name} PRIVATE tw_warnings topwork_static)
+endforeach()
