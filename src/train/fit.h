@@ -1,0 +1,105 @@
+// Fit: the training loop, with Keras's semantics (interop e2, e3).
+//
+// Trains every trainable weight that the plan reaches, on samples that are either photos or cached features of the
+// frozen prefix. Deterministic: same seed, samples, plan and thread count give the same weights, resumed or not.
+#ifndef TWI_TRAIN_FIT_H
+#define TWI_TRAIN_FIT_H
+
+#include "train/loss.h"
+#include "train/optimizer.h"
+
+// Where samples come from. Rows are given by index; a reader may fetch ahead on threads of its own.
+typedef struct twi_samples {
+    int64_t n;
+    const int32_t *label; // [n] class of each
+    int64_t n_classes;
+    // Fills dst[i] (dense [count, …], one per plan input) with samples index[0 … count-1]. `next` (n_next indices, may be
+    // NULL) will be asked for in the following call: a hint for fetching ahead. epoch names augmentation streams.
+    tw_status (*read)(void *self, const uint32_t *index, int64_t count, const uint32_t *next, int64_t n_next,
+                      float *const dst[], tw_err *err);
+    void *self;
+} twi_samples;
+
+typedef struct twi_epoch {
+    int64_t epoch;                                 // 0-based, counted over the whole phase
+    double loss, accuracy, val_loss, val_accuracy; // NaN: no validation samples
+    double learning_rate, seconds;
+    bool is_best;
+} twi_epoch;
+
+// Progress within an epoch, at most a few times a second by the listener's own choice.
+typedef struct twi_fit_progress {
+    const char *phase;
+    int64_t epoch, epochs, step, steps;
+    double loss, accuracy; // running means of this epoch
+} twi_fit_progress;
+
+typedef struct twi_history {
+    twi_vec(twi_epoch) epochs;
+    int64_t best_epoch; // 0-based; -1: none
+    double best;        // its monitored value (val_loss, or loss without validation)
+    bool is_stopped_early, is_cancelled;
+    int64_t n_train_values; // values of the trained weights
+    double step_seconds;    // mean seconds of a training step
+} twi_history;
+
+// What an interrupted fit needs to go on as if nothing had happened. Zero-initialise; twi_fit_state_clear frees.
+typedef struct twi_fit_state {
+    int64_t next_epoch;
+    uint64_t steps; // optimizer steps done
+    int64_t wait;   // epochs since the best
+    int n_weights;  // trained weights and states, in model order
+    float **weight; // [n_weights] copies at the end of the last epoch
+    float **best;   // [n_weights] copies at the best epoch, or NULL
+    int n_slots;    // slots of all trained weights, weight by weight
+    float **slot;
+    int64_t *weight_size, *slot_size;
+    twi_history history;
+} twi_fit_state;
+
+typedef struct twi_fit_options {
+    const char *phase; // "head", "fine_tune": for progress and messages
+    int64_t epochs, batch_size;
+    tw_setting optimizer, loss;
+    double learning_rate; // > 0: overrides the optimizer's own
+    uint64_t seed;
+    const twi_samples *validation; // NULL: none
+    const twi_frontier *from;      // samples are rows of this frontier; NULL: model inputs
+    int64_t patience;              // stop after so many epochs without a better val_loss; 0: never
+    const double *class_weight;    // [n_classes], or NULL
+    int threads;
+    bool is_reference; // reference kernels (tests)
+    // State: filled from an earlier run to resume (next_epoch > 0), and kept up to date after each epoch.
+    twi_fit_state *state; // may be NULL
+    void *self;           // given to the following; each may be NULL
+    void (*on_progress)(void *self, const twi_fit_progress *p);
+    void (*on_epoch)(void *self, const twi_epoch *e); // after state is up to date
+    tw_status (*on_state)(void *self, const twi_fit_state *state,
+                          tw_err *err); // may write a checkpoint; failure stops
+    bool (*is_cancelled)(void *self);   // asked before each step
+} twi_fit_options;
+
+// Trains. The model ends with the weights of its best epoch (lowest val_loss; loss without validation), whatever ended
+// the run. TW_EDIVERGED when a loss is NaN or Inf (best weights restored); cancelled: TW_OK with is_cancelled, best
+// weights restored. *history is filled in every case.
+tw_status twi_fit(tw_model *m, const twi_samples *train, const twi_fit_options *o, twi_history *history,
+                  tw_err *err);
+void twi_fit_state_clear(twi_fit_state *state);
+void twi_history_clear(twi_history *history);
+
+// Inference over all samples: predictions [n, k] into `output` (may be NULL), mean loss with regularization, accuracy.
+typedef struct twi_scores {
+    double loss, accuracy;
+} twi_scores;
+tw_status twi_score(const tw_model *m, const twi_samples *samples, const tw_setting *loss,
+                    const twi_frontier *from, int64_t batch_size, int threads, float *output,
+                    twi_scores *scores, tw_err *err);
+
+// Targets of `count` samples as rows of k numbers: one column of 0/1 for k = 1, else one-hot.
+void twi_targets(const twi_samples *s, const uint32_t *index, int64_t count, int64_t k, float *y);
+// How many of n rows are right: p > 0.5 for k = 1, else first largest column (Keras's binary and categorical accuracy).
+int64_t twi_count_right(const float *p, const float *y, int64_t n, int64_t k);
+// Sum of regularization penalties of trainable weights (Keras: frozen layers add none).
+double twi_regularization(const tw_model *m, tw_err *err);
+
+#endif
