@@ -86,6 +86,9 @@ typedef struct tw_model {
     twi_vec(twi_view) slots; // optimizer variables in Keras's order (b4), owned; empty: none
 } tw_model;
 
+// The kind of input layers (graph/input.c).
+const tw_layer_kind *twi_kind_input(void);
+
 // Building. Functions return what follows; errors stay in model->err and make later calls return node -1.
 tw_model *twi_model_new(const char *name, bool is_sequential, tw_err *err);
 twi_tensor twi_model_input(tw_model *m, const char *name, const tw_shape *shape); // shape with batch -1
@@ -134,8 +137,6 @@ tw_model *twi_model_cut(tw_model *m, const char *layer, char **dropped, tw_err *
 // Freezes by specification: all | none | first:N | until:NAME | list of NAME, #INDEX, GLOB (architecture §4).
 tw_status twi_model_freeze(tw_model *m, const char *spec, tw_err *err);
 void twi_model_set_trainable(tw_model *m, bool value);
-// A deep copy: own layers and weights (values copied).
-tw_model *twi_model_copy(const tw_model *m, tw_err *err);
 
 // --------------------------------------------------------------------------------------------------------- emitting
 
