@@ -9,7 +9,7 @@
 //
 // Threads: a tw_context may be used from several threads; one model must not be trained from two at once.
 //
-// Contents: 1 status and errors · 2 shapes · 3 option rows
+// Contents: 1 status and errors · 2 shapes · 3 option rows · 4 context · 5 the verbs
 #ifndef TOPWORK_H
 #define TOPWORK_H
 
@@ -144,6 +144,190 @@ typedef struct tw_field {
     const tw_setting_kind *(*find)(const char *name); // for TW_FIELD_SETTING; NULL result: unknown name
     const char *const *(*names)(void);                // for messages: NULL-ended names `find` knows
 } tw_field;
+
+// Reading options from text or a table, the way the program does. Texts are lent by the arena.
+typedef struct tw_arena tw_arena;
+TW_API tw_arena *tw_arena_new(tw_err *err);
+TW_API void tw_arena_free(tw_arena *arena);
+// Fills every member of `object` (the struct the table describes) with its default.
+TW_API tw_status tw_fields_default(const tw_field *fields, void *object, tw_arena *arena, tw_err *err);
+// The row of a key ('-' and '_' alike), or NULL.
+TW_API const tw_field *tw_field_find(const tw_field *fields, const char *key);
+// The key nearest to a misspelt one, or NULL. Static.
+TW_API const char *tw_field_nearest(const tw_field *fields, const char *key);
+// Sets one member from text: "3", "3x5", "relu", "true". `where` begins the message ("--epochs"). TW_EINVAL.
+TW_API tw_status tw_field_set(const tw_field *field, void *object, const char *text, const char *where,
+                              tw_arena *arena, tw_err *err);
+// Appends one more text to a member of type TW_FIELD_TEXTS.
+TW_API tw_status tw_field_append(const tw_field *field, void *object, const char *text, tw_arena *arena,
+                                 tw_err *err);
+
+// ------------------------------------------------------------------------------------------------------ 4 context
+
+// What everything happens in: threads, where output goes, and whether the caller asked to stop.
+typedef struct tw_context tw_context;
+
+typedef enum tw_event_kind {
+    TW_EVENT_STAGE,    // a stage begins: `stage`, `total` (0: not known), `text` says what
+    TW_EVENT_PROGRESS, // `done` of `total` items of the stage
+    TW_EVENT_EPOCH,    // an epoch ended: `done` of `total` epochs, and the measured values
+    TW_EVENT_END,      // the stage ended; `text` sums it up
+    TW_EVENT_NOTE,     // something worth knowing: `text`
+    TW_EVENT_WARNING   // something that may be wrong: `text`
+} tw_event_kind;
+
+typedef struct tw_event {
+    tw_event_kind kind;
+    const char *stage; // "photos", "model", "features", "head", "fine-tune", "evaluate", "report", "predict"
+    const char *text;  // one line or more, lower case, no full stop; NULL where none
+    int64_t done, total;
+    double seconds; // since the stage began
+    // TW_EVENT_EPOCH; NaN where not measured
+    double loss, accuracy, val_loss, val_accuracy, learning_rate;
+    bool is_best; // lowest val_loss so far
+} tw_event;
+
+typedef struct tw_open_options {
+    int64_t threads; // 0: one per core this process may use
+    // Receives what a verb gives (results, tables, JSON). NULL: discarded.
+    void (*write)(void *arg, const char *text, size_t n);
+    // Receives progress; called from any thread, never two at once. NULL: silent.
+    void (*event)(void *arg, const tw_event *event);
+    void *arg; // for both
+} tw_open_options;
+
+// Opens a context; options may be NULL. TW_ENOMEM.
+TW_API tw_context *tw_open(const tw_open_options *options, tw_err *err);
+TW_API void tw_close(tw_context *tw);
+// Asks running work to end soon and cleanly (TW_ECANCELLED, best model saved). Safe in a signal handler.
+TW_API void tw_cancel(tw_context *tw);
+// Versions of topwork and of the libraries it uses, one a line. Written into buf; returns buf.
+TW_API const char *tw_versions(char *buf, size_t size);
+
+// ---------------------------------------------------------------------------------------------------- 5 the verbs
+//
+// Each verb of the program is one function; its options struct is described by a table of rows, which is also the
+// program's flags and help. Fill the struct with tw_fields_default first. What a verb gives goes to the context's
+// `write`. All of them may take long, check tw_cancel, and hold no state afterwards.
+
+typedef enum tw_format { TW_FORMAT_TEXT, TW_FORMAT_JSON, TW_FORMAT_CSV } tw_format;
+
+typedef struct tw_train_options {
+    const char *photos;
+    const char *model, *weights;
+    bool top, no_top; // both false: no top
+    int64_t input_size;
+    const char *cut, *head, *freeze;
+    int64_t epochs;
+    const char *lr; // a number, or "auto"
+    const char *optimizer, *loss;
+    int64_t batch_size;
+    double l1, l2;
+    double dropout; // negative: as the head says
+    const char *augment;
+    int64_t augment_copies;
+    int64_t fine_tune; // epochs
+    const char *fine_tune_from;
+    double fine_tune_lr; // 0: lr / 100
+    int bn;              // 0 the model's, 1 freeze, 2 train
+    double val_split, test_split;
+    const char *val, *test; // folders
+    const char *labels, *label_regex;
+    int64_t patience;
+    int class_weight; // 0 none, 1 balanced
+    int64_t seed, threads;
+    int precision; // 0 auto, 1 exact, 2 f32, 3 bf16
+    const char *memory;
+    bool exact_decode;
+    int filter, photo_alpha, exif, resize; // as their rows' choices
+    const char *preprocess;
+    const char *cache, *output_dir;
+    bool force, resume;
+    const char *plan, *config;
+    bool skip_mismatch, by_name;
+    int format;
+} tw_train_options;
+TW_API extern const tw_field tw_train_fields[];
+// Photos → split → features → head → (fine-tuning) → evaluation → run directory with model.keras and report.html.
+TW_API tw_status tw_train(tw_context *tw, const tw_train_options *options, tw_err *err);
+
+typedef struct tw_predict_options {
+    const char *model;
+    tw_texts photos; // files, directories, or "-" for a list on standard input
+    int64_t topk, threads, batch_size;
+    int precision, format;
+    const char *preprocess, *labels;
+    bool exact_decode;
+} tw_predict_options;
+TW_API extern const tw_field tw_predict_fields[];
+// Classes and probabilities, one photo a line. TW_EFAILED when some, TW_EUNUSABLE when all photos could not be read.
+TW_API tw_status tw_predict(tw_context *tw, const tw_predict_options *options, tw_err *err);
+
+typedef struct tw_evaluate_options {
+    const char *model, *photos;
+    const char *labels, *label_regex, *preprocess;
+    int64_t threads, batch_size;
+    int precision, format;
+    bool exact_decode;
+} tw_evaluate_options;
+TW_API extern const tw_field tw_evaluate_fields[];
+// Loss, accuracy, per-class table and confusion matrix of a model on labelled photos.
+TW_API tw_status tw_evaluate(tw_context *tw, const tw_evaluate_options *options, tw_err *err);
+
+typedef struct tw_summary_options {
+    const char *model; // architecture or file
+    bool top, no_top;  // both false: top
+    const char *weights;
+    tw_shape input_shape;
+    const char *pooling;
+    int64_t classes;
+    const char *freeze, *cut;
+    int style; // 0 keras3, 1 keras2
+    bool expand_nested, show_trainable;
+    const char *svg;
+    int format;
+} tw_summary_options;
+TW_API extern const tw_field tw_summary_fields[];
+// The layers of a model as Keras's model.summary() prints them.
+TW_API tw_status tw_summary(tw_context *tw, const tw_summary_options *options, tw_err *err);
+
+typedef struct tw_models_options {
+    bool measure;
+    int64_t threads;
+    int format;
+} tw_models_options;
+TW_API extern const tw_field tw_models_fields[];
+// The architectures topwork knows, what they cost, and where their weights were found.
+TW_API tw_status tw_models(tw_context *tw, const tw_models_options *options, tw_err *err);
+
+typedef struct tw_plan_options {
+    const char *model;
+    const char *weights;
+    bool top, no_top;
+    int64_t batch_size, threads;
+    int precision, format;
+    bool measure;
+    const char *profile;
+} tw_plan_options;
+TW_API extern const tw_field tw_plan_fields[];
+// The execution plan of a model: ops, implementations, memory and, with `measure`, time.
+TW_API tw_status tw_plan(tw_context *tw, const tw_plan_options *options, tw_err *err);
+
+typedef struct tw_cache_options {
+    const char *what; // "ls", "size" or "clear"
+    const char *cache;
+    int format;
+} tw_cache_options;
+TW_API extern const tw_field tw_cache_fields[];
+// The feature cache: what is in it, how large it is; empties it.
+TW_API tw_status tw_cache(tw_context *tw, const tw_cache_options *options, tw_err *err);
+
+typedef struct tw_report_options {
+    const char *run; // a run directory
+} tw_report_options;
+TW_API extern const tw_field tw_report_fields[];
+// (Re)writes <run>/report.html from the files of the run; prints its path.
+TW_API tw_status tw_report(tw_context *tw, const tw_report_options *options, tw_err *err);
 
 #ifdef __cplusplus
 }
