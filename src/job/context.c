@@ -3,7 +3,7 @@
 // Events and writes share one lock, so a listener needs none of its own and a line is never cut by another. Texts are
 // formatted before the lock is taken; one that finds no memory is left out, since telling must never stop the work.
 
-#include "api/context.h"
+#include "job/context.h"
 
 #include "base/mem.h"
 #include "base/str.h"

@@ -5,8 +5,8 @@
 //     twi_stage_begin(&features, tw, "features", n, "photos", NULL);   // a stage that is counted
 //     twi_stage_add(&features, 1);                                     // from any thread
 //     twi_stage_end(&features, "kept for the next run");
-#ifndef TWI_API_CONTEXT_H
-#define TWI_API_CONTEXT_H
+#ifndef TWI_JOB_CONTEXT_H
+#define TWI_JOB_CONTEXT_H
 
 #include "base/error.h"
 #include "base/pool.h"
