@@ -62,7 +62,7 @@ static tw_status find_photos(training *t, tw_err *err)
 
 // ----------------------------------------------------------------------------------------------------------- classifier
 
-static const twi_recipe recipe_of(const tw_train_options *o)
+static twi_recipe recipe_of(const tw_train_options *o)
 {
     return (twi_recipe){.filter = (twi_filter)o->filter,
                         .fit = (twi_fit_mode)o->resize,
