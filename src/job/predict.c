@@ -4,6 +4,7 @@
 
 #include "job/job.h"
 #include "job/open.h"
+#include "report/csv.h"
 #include "train/evaluate.h"
 
 #include <math.h>
@@ -152,26 +153,15 @@ static void print_json(prediction *p, const char *path, const float *row, const 
     json_decref(line);
 }
 
-static void add_csv(twi_str *line, const char *text)
-{
-    bool quoted = strpbrk(text, ",\"\n\r") != NULL;
-    if (quoted)
-        twi_str_add(line, "\"");
-    for (; *text; text++)
-        twi_str_add_n(line, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
-    if (quoted)
-        twi_str_add(line, "\"");
-}
-
 static void print_csv(prediction *p, const char *path, const float *row)
 {
     char buf[32];
     twi_str line = {0};
-    add_csv(&line, path);
+    twi_csv_add(&line, path);
     for (int64_t i = 0; i < shown(p); i++) {
         int64_t c = ranked(p, row, i);
         twi_str_add(&line, ",");
-        add_csv(&line, label(p, c, buf));
+        twi_csv_add(&line, label(p, c, buf));
         twi_str_printf(&line, ",%.6f", twi_answer_probability(row, p->k, c));
     }
     twi_str_add(&line, "\n");
