@@ -133,8 +133,8 @@ static void print_text(prediction *p, const char *path, const float *row)
 static void print_json(prediction *p, const char *path, const float *row, const char *reason)
 {
     char buf[32];
-    json_t *line =
-        json_pack("{so}", "path", json_string(path) ? json_string(path) : json_string("(name is not UTF-8)"));
+    json_t *name = json_string(path);
+    json_t *line = json_pack("{so}", "path", name ? name : json_string("(name is not UTF-8)"));
     if (reason) {
         json_object_set_new(line, "error", json_string(reason));
     } else {
