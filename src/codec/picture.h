@@ -1,0 +1,56 @@
+// Pictures: files of any known format become 8-bit RGB. One file per format, found by content, never by suffix.
+//
+// A format is a row (twi_picture_kind) in picture_list.inc (sorted). Rules shared by all: the EXIF orientation is
+// applied unless asked otherwise; grey is replicated; 16-bit samples keep their high byte; alpha is laid on white or
+// dropped; CMYK becomes RGB; of an animation the first frame counts. A picture that ends early is an error.
+#ifndef TWI_CODEC_PICTURE_H
+#define TWI_CODEC_PICTURE_H
+
+#include "base/mem.h"
+#include "base/source.h"
+
+#define TWI_PICTURE_SIDE_MAX   65500
+#define TWI_PICTURE_PIXELS_MAX (INT64_C(1) << 28) // a header that claims more is refused
+
+typedef enum twi_photo_alpha { TWI_ALPHA_WHITE, TWI_ALPHA_DROP } twi_photo_alpha;
+
+typedef struct twi_picture_options {
+    // A picture may come back smaller (JPEG decoded at n/8) as long as both sides stay at least this; 0: full size.
+    int64_t enough_width, enough_height; // of the upright picture
+    bool exact_decode; // JPEG: full size, fast integer DCT and fancy upsampling, as TensorFlow decodes
+    bool accurate_dct; // JPEG: the accurate integer DCT (as Pillow)
+    twi_photo_alpha alpha;
+    bool ignore_exif;
+} twi_picture_options;
+
+typedef struct twi_picture {
+    int64_t width, height;           // upright
+    int64_t full_width, full_height; // what the file holds, upright
+    uint8_t *rgb;                    // [height, width, 3], owned; twi_picture_clear
+    size_t room;                     // bytes allocated at rgb: reused by the next read into the same picture
+} twi_picture;
+
+typedef struct twi_picture_kind {
+    const char *name;                          // "JPEG"
+    bool (*is)(const uint8_t *head, size_t n); // by the first (up to) 32 bytes
+    // Decodes into out (rgb grown with twi_picture_reserve). Orientation is done by the caller for all but JPEG's own
+    // scaled decoding, from *orientation (1…8, as EXIF numbers it; 1 where there is none).
+    tw_status (*read)(const uint8_t *bytes, size_t n, const char *name, const twi_picture_options *o,
+                      twi_picture *out, int *orientation, tw_err *err);
+} twi_picture_kind;
+
+extern const twi_picture_kind *const twi_picture_kinds[]; // NULL-ended
+
+// The format by content, or NULL.
+const twi_picture_kind *twi_picture_find(const uint8_t *head, size_t n);
+// Decodes. Unknown content, damage, early end: TW_EMALFORMED saying what it is ("no picture: HTML text").
+tw_status twi_picture_read(const uint8_t *bytes, size_t n, const char *name, const twi_picture_options *o,
+                           twi_picture *out, tw_err *err);
+// Sizes out for width × height (3 bytes a pixel), keeping memory where it is enough.
+tw_status twi_picture_reserve(twi_picture *out, int64_t width, int64_t height, tw_err *err);
+void twi_picture_clear(twi_picture *picture);
+
+// Writing, for thumbnails of the report: JPEG bytes (twi_free *bytes).
+tw_status twi_jpeg_write(const twi_picture *picture, int quality, uint8_t **bytes, size_t *n, tw_err *err);
+
+#endif
