@@ -12,7 +12,6 @@
 #define TWI_FLAG(key, help, s, m) TWI_FIELD(key, help, TW_FIELD_BOOL, s, m)
 
 #define TWI_SEED_MAX  9007199254740992.0 // 2^53: exact as a JSON number
-#define TWI_COUNT_MAX 2147483647.0
 
 // Names of choices, in the order their members count.
 extern const char *const twi_option_precisions[];
