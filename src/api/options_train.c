@@ -55,7 +55,7 @@ const tw_field tw_train_fields[] = {
         .otherwise = "0", .value = "EPOCHS", .group = "fine-tuning"},
     {TWI_TEXT("fine_tune_from", "first layer that learns then [the first]", train, fine_tune_from), .value = "LAYER"},
     {TWI_FLOAT("fine_tune_lr", "learning rate then [lr/100]", train, fine_tune_lr, 0, 1e6)},
-    {TWI_CHOICE("bn", "batch normalization: keep its statistics, or train them; auto: freeze, but train with --weights none",
+    {TWI_CHOICE("bn", "batch normalization: keep its statistics or train it; auto: keep, but train with --weights none",
                 train, bn, bn_modes), .otherwise = "auto"},
 
     {TWI_CHOICE("filter", "how photos are resampled", train, filter, twi_option_filters), .otherwise = "tf-antialias", .group = "pixels"},

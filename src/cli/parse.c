@@ -110,6 +110,16 @@ static bool is_value(const char *word)
     return word && strncmp(word, "--", 2) != 0 && !(word[0] == '-' && isalpha((unsigned char)word[1]));
 }
 
+// --top and --no-top are rows of their own where neither is the default everywhere: the last one on the line wins.
+static void clear_twin(const cli *c, const flag *f)
+{
+    char key[80];
+    snprintf(key, sizeof key, "no_%s", f->row->key);
+    const tw_field *twin = cli_row_of(c->verb, strncmp(f->row->key, "no_", 3) == 0 ? f->row->key + 3 : key);
+    if (f->object == c->options && f->row->type == TW_FIELD_BOOL && twin && twin->type == TW_FIELD_BOOL)
+        *(bool *)((char *)f->object + twin->offset) = false;
+}
+
 // Sets the flag at argv[*at] and moves *at over what it took.
 static tw_status take_flag(cli *c, char **argv, int *at, bool is_only_config)
 {
@@ -129,6 +139,7 @@ static tw_status take_flag(cli *c, char **argv, int *at, bool is_only_config)
         return strcmp(f.row->key, "config") == 0 && f.object == c->options
                    ? tw_fields_read(c->verb->fields, c->options, value, c->arena, &c->err)
                    : TW_OK;
+    clear_twin(c, &f);
     return tw_field_set(f.row, f.object, value ? value : "", f.name, c->arena, &c->err);
 }
 
