@@ -11,8 +11,7 @@
 #define TWI_TEXT(key, help, s, m) TWI_FIELD(key, help, TW_FIELD_TEXT, s, m)
 #define TWI_FLAG(key, help, s, m) TWI_FIELD(key, help, TW_FIELD_BOOL, s, m)
 
-#define TWI_SEED_MAX  9007199254740992.0 // 2^53: exact as a JSON number
-#define TWI_COUNT_MAX 2147483647.0
+#define TWI_SEED_MAX 9007199254740992.0 // 2^53: exact as a JSON number
 
 // Names of choices, in the order their members count.
 extern const char *const twi_option_precisions[];
