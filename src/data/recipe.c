@@ -107,7 +107,7 @@ tw_status twi_recipe_decode(const twi_recipe *r, const char *path, twi_recipe_wo
 
 // ----------------------------------------------------------------------------------------------------------- applying
 
-static void crop(const twi_recipe *r, twi_resize *part)
+static void crop(const twi_recipe *r, twi_resample *part)
 {
     int64_t w = part->wide, h = part->high;
     int64_t wide = h * r->width / r->height, high = w * r->height / r->width;
@@ -118,7 +118,7 @@ static void crop(const twi_recipe *r, twi_resize *part)
 }
 
 // Sizes the picture to fit and gives the corner it goes to.
-static void pad(const twi_recipe *r, twi_resize *part, int64_t *left, int64_t *top)
+static void pad(const twi_recipe *r, twi_resample *part, int64_t *left, int64_t *top)
 {
     float w = (float)part->wide, h = (float)part->high, out_w = (float)r->width, out_h = (float)r->height;
     float ratio = fmaxf(w / out_w, h / out_h);
@@ -143,18 +143,18 @@ tw_status twi_recipe_apply(const twi_recipe *r, const twi_picture *picture, twi_
     if (r->width < 1 || r->height < 1 || r->width > TWI_PICTURE_SIDE_MAX || r->height > TWI_PICTURE_SIDE_MAX)
         return twi_fail(err, TW_EINVAL, "input size %lld × %lld, expected 1 to %d", (long long)r->width,
                         (long long)r->height, TWI_PICTURE_SIDE_MAX);
-    twi_resize part = {.picture = picture,
-                       .wide = picture->width,
-                       .high = picture->height,
-                       .out_width = r->width,
-                       .out_height = r->height,
-                       .filter = r->filter};
+    twi_resample part = {.picture = picture,
+                         .wide = picture->width,
+                         .high = picture->height,
+                         .out_width = r->width,
+                         .out_height = r->height,
+                         .filter = r->filter};
     int64_t left = 0, top = 0;
     if (r->fit == TWI_RESIZE_CROP)
         crop(r, &part);
     else if (r->fit == TWI_RESIZE_PAD)
         pad(r, &part, &left, &top);
-    size_t need = twi_resize_scratch(&part);
+    size_t need = twi_resample_scratch(&part);
     if (work->rows_room < need) {
         twi_free(work->rows);
         work->rows_room = 0;
@@ -166,7 +166,7 @@ tw_status twi_recipe_apply(const twi_recipe *r, const twi_picture *picture, twi_
     twi_pixels pixels = twi_pixels_of(r->pixels);
     if (part.out_width != r->width || part.out_height != r->height)
         fill(&pixels, dst, r->width * r->height);
-    twi_resize_run(&part, &pixels, work->rows, dst + (top * r->width + left) * 3, r->width * 3);
+    twi_resample_run(&part, &pixels, work->rows, dst + (top * r->width + left) * 3, r->width * 3);
     return TW_OK;
 }
 

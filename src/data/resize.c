@@ -165,7 +165,7 @@ static size_t align(size_t n)
     return (n + TWI_ALIGN - 1) & ~(size_t)(TWI_ALIGN - 1);
 }
 
-static size_t rows_bytes(const twi_resize *r)
+static size_t rows_bytes(const twi_resample *r)
 {
     switch (r->filter) {
     case TWI_FILTER_TF_ANTIALIAS: // one row of the part
@@ -178,7 +178,7 @@ static size_t rows_bytes(const twi_resize *r)
     return 0;
 }
 
-static layout lay_out(const twi_resize *r, char *base)
+static layout lay_out(const twi_resample *r, char *base)
 {
     layout l = {0};
     taps *axes[] = {&l.x, &l.y};
@@ -200,7 +200,7 @@ static layout lay_out(const twi_resize *r, char *base)
     return l;
 }
 
-size_t twi_resize_scratch(const twi_resize *r)
+size_t twi_resample_scratch(const twi_resample *r)
 {
     return lay_out(r, NULL).bytes;
 }
@@ -225,7 +225,7 @@ static void sum_rows(const uint8_t *from, int64_t stride, const float *weight, i
     }
 }
 
-static void run_antialias(const twi_resize *r, const twi_pixels *pixels, const layout *l, float *dst,
+static void run_antialias(const twi_resample *r, const twi_pixels *pixels, const layout *l, float *dst,
                           int64_t stride)
 {
     float *row = l->rows;
@@ -245,7 +245,7 @@ static void run_antialias(const twi_resize *r, const twi_pixels *pixels, const l
     }
 }
 
-static void lerp_row(const twi_resize *r, const taps *t, int64_t y, float4 *row)
+static void lerp_row(const twi_resample *r, const taps *t, int64_t y, float4 *row)
 {
     const uint8_t *from = r->picture->rgb + y * r->picture->width * 3;
     for (int64_t x = 0; x < r->out_width; x++) {
@@ -255,7 +255,8 @@ static void lerp_row(const twi_resize *r, const taps *t, int64_t y, float4 *row)
     }
 }
 
-static void run_tf(const twi_resize *r, const twi_pixels *pixels, const layout *l, float *dst, int64_t stride)
+static void run_tf(const twi_resample *r, const twi_pixels *pixels, const layout *l, float *dst,
+                   int64_t stride)
 {
     float4 *rows[2] = {l->rows, (float4 *)l->rows + r->out_width};
     int64_t held[2] = {-1, -1}; // which source row each of them is
@@ -283,7 +284,7 @@ static inline int32_t rounded(int32_t sum)
     return v < 0 ? 0 : v > 255 ? 255 : v;
 }
 
-static void run_pil(const twi_resize *r, const twi_pixels *pixels, const layout *l, float *dst,
+static void run_pil(const twi_resample *r, const twi_pixels *pixels, const layout *l, float *dst,
                     int64_t stride)
 {
     uint8_t *rows = l->rows;
@@ -314,7 +315,8 @@ static void run_pil(const twi_resize *r, const twi_pixels *pixels, const layout 
         }
 }
 
-void twi_resize_run(const twi_resize *r, const twi_pixels *pixels, void *scratch, float *dst, int64_t stride)
+void twi_resample_run(const twi_resample *r, const twi_pixels *pixels, void *scratch, float *dst,
+                      int64_t stride)
 {
     layout l = lay_out(r, scratch);
     switch (r->filter) {

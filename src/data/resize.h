@@ -14,16 +14,17 @@ twi_pixels twi_pixels_of(twi_pixel_mode mode);
 void twi_pixels_put(const twi_pixels *p, const float rgb[3], float out[3]);
 
 // The part [left, left + wide) × [top, top + high) of a picture, resized to out_width × out_height.
-typedef struct twi_resize {
+typedef struct twi_resample {
     const twi_picture *picture;
     int64_t left, top, wide, high;
     int64_t out_width, out_height;
     twi_filter filter;
-} twi_resize;
+} twi_resample;
 
-// Bytes of scratch twi_resize_run needs; 0: too large a picture to count.
-size_t twi_resize_scratch(const twi_resize *r);
+// Bytes of scratch twi_resample_run needs; 0: too large a picture to count.
+size_t twi_resample_scratch(const twi_resample *r);
 // Writes out_height rows of out_width pixels, `stride` floats apart. `scratch` is TWI_ALIGN-ed.
-void twi_resize_run(const twi_resize *r, const twi_pixels *pixels, void *scratch, float *dst, int64_t stride);
+void twi_resample_run(const twi_resample *r, const twi_pixels *pixels, void *scratch, float *dst,
+                      int64_t stride);
 
 #endif
