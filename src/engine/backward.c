@@ -13,7 +13,7 @@ static bool wants(const twi_plan *plan, twi_value v)
     return v != TWI_NONE && (plan->facts.at[v] & TWI_FACT_GRAD);
 }
 
-static void fill_request(const twi_builder *b, const twi_program_op *op, twi_kernel_request *r)
+static void fill_request(const twi_plan_builder *b, const twi_program_op *op, twi_kernel_request *r)
 {
     const twi_plan *plan = b->plan;
     *r = (twi_kernel_request){.kind = op->kind,
@@ -34,7 +34,7 @@ static void fill_request(const twi_builder *b, const twi_program_op *op, twi_ker
 }
 
 // Refs of the forward values that the row reads.
-static tw_status find_inputs(twi_builder *b, const twi_program_op *op, twi_step *step, tw_err *err)
+static tw_status find_inputs(twi_plan_builder *b, const twi_program_op *op, twi_plan_step *step, tw_err *err)
 {
     const twi_op_kind *kind = op->kind;
     tw_status status = TW_OK;
@@ -48,8 +48,8 @@ static tw_status find_inputs(twi_builder *b, const twi_program_op *op, twi_step 
 }
 
 // Buffers for dL/d in[i]. extra[i]: a further contribution, to be added to buffer of the gradient.
-static tw_status make_gradients(twi_builder *b, const twi_program_op *op, twi_step *step, bool *extra,
-                                tw_err *err)
+static tw_status make_gradients(twi_plan_builder *b, const twi_program_op *op, twi_plan_step *step,
+                                bool *extra, tw_err *err)
 {
     twi_plan *plan = b->plan;
     for (int i = 0; i < op->n_in; i++) {
@@ -72,7 +72,7 @@ static tw_status make_gradients(twi_builder *b, const twi_program_op *op, twi_st
     return TW_OK;
 }
 
-static tw_status add_contributions(twi_builder *b, const twi_program_op *op, const twi_step *step,
+static tw_status add_contributions(twi_plan_builder *b, const twi_program_op *op, const twi_plan_step *step,
                                    const bool *extra, tw_err *err)
 {
     tw_status status = TW_OK;
@@ -81,20 +81,20 @@ static tw_status add_contributions(twi_builder *b, const twi_program_op *op, con
             continue;
         twi_value root = twi_root(b->plan, op->in[i]);
         tw_shape shape = twi_shape_of(b->plan, root);
-        twi_step sum = {.what = TWI_STEP_ADD,
-                        .op = step->op,
-                        .value = root,
-                        .in = {step->grad_in[i]},
-                        .out = {{TWI_REF_BUFFER, b->grad[root]}},
-                        .scratch = -1,
-                        .count = twi_shape_count(&shape)};
+        twi_plan_step sum = {.what = TWI_STEP_ADD,
+                             .op = step->op,
+                             .value = root,
+                             .in = {step->grad_in[i]},
+                             .out = {{TWI_REF_BUFFER, b->grad[root]}},
+                             .scratch = -1,
+                             .count = twi_shape_count(&shape)};
         sum.bytes = sum.count * (int64_t)sizeof(float);
         status = twi_step_add(b->plan, &sum, err);
     }
     return status;
 }
 
-static tw_status add_op(twi_builder *b, int i, tw_err *err)
+static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
 {
     twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[i];
@@ -104,7 +104,8 @@ static tw_status add_op(twi_builder *b, int i, tw_err *err)
     fill_request(b, op, &request);
     if (b->grad[out] < 0 || !b->is_written[out])
         TWI_BUG("a gradient is used before it is made");
-    twi_step step = {.op = i, .value = op->out[0], .scratch = -1, .grad_out = {TWI_REF_BUFFER, b->grad[out]}};
+    twi_plan_step step = {
+        .op = i, .value = op->out[0], .scratch = -1, .grad_out = {TWI_REF_BUFFER, b->grad[out]}};
     tw_err own = {0};
     step.kernel = twi_kernel_new(&request, &own);
     if (!step.kernel) {
@@ -126,7 +127,7 @@ static tw_status add_op(twi_builder *b, int i, tw_err *err)
     return status ? status : add_contributions(b, op, &step, extra, err);
 }
 
-tw_status twi_choose_backward(twi_builder *b, tw_err *err)
+tw_status twi_choose_backward(twi_plan_builder *b, tw_err *err)
 {
     twi_plan *plan = b->plan;
     if (!plan->o.wants_gradients)

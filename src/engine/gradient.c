@@ -15,13 +15,13 @@ static tw_status mark_upstream(const twi_plan *plan, bool *is_upstream, tw_err *
     return keep ? TW_OK : TW_ENOMEM;
 }
 
-static void keep_value(twi_builder *b, twi_value v)
+static void keep_value(twi_plan_builder *b, twi_value v)
 {
     if (v != TWI_NONE)
         b->plan->facts.at[twi_root(b->plan, v)] |= TWI_FACT_KEPT;
 }
 
-static tw_status mark_op(twi_builder *b, int i, tw_err *err)
+static tw_status mark_op(twi_plan_builder *b, int i, tw_err *err)
 {
     const twi_program_op *op = &b->plan->program.ops.at[i];
     b->goes_back[i] = true;
@@ -42,7 +42,7 @@ static tw_status mark_op(twi_builder *b, int i, tw_err *err)
 }
 
 // The trained weights in model order, each with its buffer.
-static tw_status list_weights(twi_builder *b, tw_err *err)
+static tw_status list_weights(twi_plan_builder *b, tw_err *err)
 {
     twi_plan *plan = b->plan;
     twi_weights all = {0};
@@ -68,7 +68,7 @@ static tw_status list_weights(twi_builder *b, tw_err *err)
     return status;
 }
 
-tw_status twi_plan_gradients(twi_builder *b, tw_err *err)
+tw_status twi_plan_gradients(twi_plan_builder *b, tw_err *err)
 {
     twi_plan *plan = b->plan;
     twi_program *g = &plan->program;

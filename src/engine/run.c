@@ -107,7 +107,7 @@ static void add_into(float *sum, const float *x, int64_t n)
         sum[i] += x[i];
 }
 
-static tw_status run_step(const twi_run *run, const twi_step *step, uint64_t seed, uint64_t number,
+static tw_status run_step(const twi_run *run, const twi_plan_step *step, uint64_t seed, uint64_t number,
                           tw_err *err)
 {
     if (step->what == TWI_STEP_ADD) {
