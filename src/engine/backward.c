@@ -8,6 +8,23 @@
 
 #include <string.h>
 
+// A sum without broadcasting: its gradient is that of both sides, as it is.
+static bool passes_through(const twi_plan *plan, const twi_program_op *op)
+{
+    if (!twi_op_is(op, "binary") || ((const twi_binary_params *)op->params)->function != TWI_ADD)
+        return false;
+    tw_shape out = twi_shape_of(plan, op->out[0]), a = twi_shape_of(plan, op->in[0]),
+             b = twi_shape_of(plan, op->in[1]);
+    return twi_shape_same(&a, &out) && twi_shape_same(&b, &out);
+}
+
+unsigned twi_backward_reads(const twi_plan *plan, const twi_program_op *op)
+{
+    bool is_mean = (twi_op_is(op, "pool") && ((const twi_pool_params *)op->params)->is_mean) ||
+                   (twi_op_is(op, "reduce") && !((const twi_reduce_params *)op->params)->is_max);
+    return is_mean || passes_through(plan, op) ? 0 : op->kind->backward_reads;
+}
+
 static bool wants(const twi_plan *plan, twi_value v)
 {
     return v != TWI_NONE && (plan->facts.at[v] & TWI_FACT_GRAD);
@@ -36,13 +53,13 @@ static void fill_request(const twi_plan_builder *b, const twi_program_op *op, tw
 // Refs of the forward values that the row reads.
 static tw_status find_inputs(twi_plan_builder *b, const twi_program_op *op, twi_plan_step *step, tw_err *err)
 {
-    const twi_op_kind *kind = op->kind;
+    unsigned reads = twi_backward_reads(b->plan, op);
     tw_status status = TW_OK;
     for (int i = 0; !status && i < op->n_in; i++)
-        if (op->in[i] != TWI_NONE && (kind->backward_reads & TWI_READS_IN(i)))
+        if (op->in[i] != TWI_NONE && (reads & TWI_READS_IN(i)))
             status = twi_ref_for(b, op->in[i], step->kernel->in_layout[i], &step->in[i], err);
     for (int i = 0; !status && i < op->n_out; i++)
-        if (i > 0 || (kind->backward_reads & TWI_READS_OUT))
+        if (i > 0 || (reads & TWI_READS_OUT))
             status = twi_ref_for(b, op->out[i], NULL, &step->out[i], err);
     return status;
 }
@@ -94,6 +111,43 @@ static tw_status add_contributions(twi_plan_builder *b, const twi_program_op *op
     return status;
 }
 
+// Hands the gradient of a sum on: the first side that has none yet takes over the memory, others get a copy or add it.
+static tw_status pass_on(twi_plan_builder *b, int i, tw_err *err)
+{
+    twi_plan *plan = b->plan;
+    const twi_program_op *op = &plan->program.ops.at[i];
+    tw_shape shape = twi_shape_of(plan, op->out[0]);
+    int given = b->grad[twi_root(plan, op->out[0])];
+    bool is_taken = false;
+    tw_status status = TW_OK;
+    for (int j = 0; !status && j < 2; j++) {
+        if (!wants(plan, op->in[j]))
+            continue;
+        twi_value root = twi_root(plan, op->in[j]);
+        bool is_first = !b->is_written[root];
+        b->is_written[root] = true;
+        if (is_first && b->grad[root] < 0 && !is_taken) {
+            b->grad[root] = given;
+            is_taken = true;
+            continue;
+        }
+        twi_plan_step step = {.what = is_first ? TWI_STEP_COPY : TWI_STEP_ADD,
+                              .op = i,
+                              .value = root,
+                              .in = {{TWI_REF_BUFFER, given}},
+                              .scratch = -1,
+                              .count = twi_shape_count(&shape)};
+        step.bytes = step.count * (int64_t)sizeof(float);
+        if (b->grad[root] < 0)
+            b->grad[root] = twi_buffer_new(plan, step.bytes, err);
+        if (b->grad[root] < 0)
+            return TW_ENOMEM;
+        step.out[0] = (twi_ref){TWI_REF_BUFFER, b->grad[root]};
+        status = twi_step_add(plan, &step, err);
+    }
+    return status;
+}
+
 static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
 {
     twi_plan *plan = b->plan;
@@ -104,6 +158,8 @@ static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
     fill_request(b, op, &request);
     if (b->grad[out] < 0 || !b->is_written[out])
         TWI_BUG("a gradient is used before it is made");
+    if (passes_through(plan, op))
+        return pass_on(b, i, err);
     twi_plan_step step = {
         .op = i, .value = op->out[0], .scratch = -1, .grad_out = {TWI_REF_BUFFER, b->grad[out]}};
     tw_err own = {0};

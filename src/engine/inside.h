@@ -112,7 +112,7 @@ typedef struct twi_buffer {
 } twi_buffer;
 
 typedef struct twi_plan_step {
-    enum { TWI_STEP_KERNEL, TWI_STEP_ADD } what; // ADD: out[0] += in[0], f32
+    enum { TWI_STEP_KERNEL, TWI_STEP_ADD, TWI_STEP_COPY } what; // ADD: out[0] += in[0]; COPY: = in[0]; f32
     twi_kernel *kernel;
     int op;          // op of the program; -1: a reorder
     twi_value value; // what out[0] (or a gradient) is about
@@ -185,6 +185,8 @@ tw_status twi_prepare(twi_plan *plan, tw_err *err);
 tw_status twi_place_buffers(twi_plan *plan, tw_err *err);
 
 // Pieces of them.
+// What the backward kernel of this op reads: the row's backward_reads, less what these parameters leave out.
+unsigned twi_backward_reads(const twi_plan *plan, const twi_program_op *op);
 tw_status twi_count_users(twi_plan_builder *b, tw_err *err);
 // A value more, with facts, its own memory.
 twi_value twi_plan_value(twi_plan *plan, const twi_value_info *info, uint8_t facts, tw_err *err);

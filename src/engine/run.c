@@ -5,6 +5,7 @@
 #include "engine/inside.h"
 
 #include <omp.h>
+#include <string.h>
 #include <time.h>
 
 struct twi_run {
@@ -112,6 +113,11 @@ static tw_status run_step(const twi_run *run, const twi_plan_step *step, uint64_
 {
     if (step->what == TWI_STEP_ADD) {
         add_into(writable(run, &step->out[0]), readable(run, &step->in[0]), step->count);
+        return TW_OK;
+    }
+    if (step->what == TWI_STEP_COPY) {
+        memcpy(writable(run, &step->out[0]), readable(run, &step->in[0]),
+               (size_t)step->count * sizeof(float));
         return TW_OK;
     }
     twi_kernel_args args = {.seed = seed, .step = number};
