@@ -8,12 +8,29 @@
 
 #include <string.h>
 
+// A sum without broadcasting: its gradient is that of both sides, as it is.
+static bool passes_through(const twi_plan *plan, const twi_program_op *op)
+{
+    if (!twi_op_is(op, "binary") || ((const twi_binary_params *)op->params)->function != TWI_ADD)
+        return false;
+    tw_shape out = twi_shape_of(plan, op->out[0]), a = twi_shape_of(plan, op->in[0]),
+             b = twi_shape_of(plan, op->in[1]);
+    return twi_shape_same(&a, &out) && twi_shape_same(&b, &out);
+}
+
+unsigned twi_backward_reads(const twi_plan *plan, const twi_program_op *op)
+{
+    bool is_mean = (twi_op_is(op, "pool") && ((const twi_pool_params *)op->params)->is_mean) ||
+                   (twi_op_is(op, "reduce") && !((const twi_reduce_params *)op->params)->is_max);
+    return is_mean || passes_through(plan, op) ? 0 : op->kind->backward_reads;
+}
+
 static bool wants(const twi_plan *plan, twi_value v)
 {
     return v != TWI_NONE && (plan->facts.at[v] & TWI_FACT_GRAD);
 }
 
-static void fill_request(const twi_builder *b, const twi_program_op *op, twi_kernel_request *r)
+static void fill_request(const twi_plan_builder *b, const twi_program_op *op, twi_kernel_request *r)
 {
     const twi_plan *plan = b->plan;
     *r = (twi_kernel_request){.kind = op->kind,
@@ -34,22 +51,22 @@ static void fill_request(const twi_builder *b, const twi_program_op *op, twi_ker
 }
 
 // Refs of the forward values that the row reads.
-static tw_status find_inputs(twi_builder *b, const twi_program_op *op, twi_step *step, tw_err *err)
+static tw_status find_inputs(twi_plan_builder *b, const twi_program_op *op, twi_plan_step *step, tw_err *err)
 {
-    const twi_op_kind *kind = op->kind;
+    unsigned reads = twi_backward_reads(b->plan, op);
     tw_status status = TW_OK;
     for (int i = 0; !status && i < op->n_in; i++)
-        if (op->in[i] != TWI_NONE && (kind->backward_reads & TWI_READS_IN(i)))
+        if (op->in[i] != TWI_NONE && (reads & TWI_READS_IN(i)))
             status = twi_ref_for(b, op->in[i], step->kernel->in_layout[i], &step->in[i], err);
     for (int i = 0; !status && i < op->n_out; i++)
-        if (i > 0 || (kind->backward_reads & TWI_READS_OUT))
+        if (i > 0 || (reads & TWI_READS_OUT))
             status = twi_ref_for(b, op->out[i], NULL, &step->out[i], err);
     return status;
 }
 
 // Buffers for dL/d in[i]. extra[i]: a further contribution, to be added to buffer of the gradient.
-static tw_status make_gradients(twi_builder *b, const twi_program_op *op, twi_step *step, bool *extra,
-                                tw_err *err)
+static tw_status make_gradients(twi_plan_builder *b, const twi_program_op *op, twi_plan_step *step,
+                                bool *extra, tw_err *err)
 {
     twi_plan *plan = b->plan;
     for (int i = 0; i < op->n_in; i++) {
@@ -72,7 +89,7 @@ static tw_status make_gradients(twi_builder *b, const twi_program_op *op, twi_st
     return TW_OK;
 }
 
-static tw_status add_contributions(twi_builder *b, const twi_program_op *op, const twi_step *step,
+static tw_status add_contributions(twi_plan_builder *b, const twi_program_op *op, const twi_plan_step *step,
                                    const bool *extra, tw_err *err)
 {
     tw_status status = TW_OK;
@@ -81,20 +98,57 @@ static tw_status add_contributions(twi_builder *b, const twi_program_op *op, con
             continue;
         twi_value root = twi_root(b->plan, op->in[i]);
         tw_shape shape = twi_shape_of(b->plan, root);
-        twi_step sum = {.what = TWI_STEP_ADD,
-                        .op = step->op,
-                        .value = root,
-                        .in = {step->grad_in[i]},
-                        .out = {{TWI_REF_BUFFER, b->grad[root]}},
-                        .scratch = -1,
-                        .count = twi_shape_count(&shape)};
+        twi_plan_step sum = {.what = TWI_STEP_ADD,
+                             .op = step->op,
+                             .value = root,
+                             .in = {step->grad_in[i]},
+                             .out = {{TWI_REF_BUFFER, b->grad[root]}},
+                             .scratch = -1,
+                             .count = twi_shape_count(&shape)};
         sum.bytes = sum.count * (int64_t)sizeof(float);
         status = twi_step_add(b->plan, &sum, err);
     }
     return status;
 }
 
-static tw_status add_op(twi_builder *b, int i, tw_err *err)
+// Hands the gradient of a sum on: the first side that has none yet takes over the memory, others get a copy or add it.
+static tw_status pass_on(twi_plan_builder *b, int i, tw_err *err)
+{
+    twi_plan *plan = b->plan;
+    const twi_program_op *op = &plan->program.ops.at[i];
+    tw_shape shape = twi_shape_of(plan, op->out[0]);
+    int given = b->grad[twi_root(plan, op->out[0])];
+    bool is_taken = false;
+    tw_status status = TW_OK;
+    for (int j = 0; !status && j < 2; j++) {
+        if (!wants(plan, op->in[j]))
+            continue;
+        twi_value root = twi_root(plan, op->in[j]);
+        bool is_first = !b->is_written[root];
+        b->is_written[root] = true;
+        if (is_first && b->grad[root] < 0 && !is_taken) {
+            b->grad[root] = given;
+            is_taken = true;
+            continue;
+        }
+        twi_plan_step step = {.what = is_first ? TWI_STEP_COPY : TWI_STEP_ADD,
+                              .op = i,
+                              .value = root,
+                              .in = {{TWI_REF_BUFFER, given}},
+                              .scratch = -1,
+                              .count = twi_shape_count(&shape)};
+        step.bytes = step.count * (int64_t)sizeof(float);
+        if (b->grad[root] < 0)
+            b->grad[root] = twi_buffer_new(plan, step.bytes, err);
+        if (b->grad[root] < 0)
+            return TW_ENOMEM;
+        step.out[0] = (twi_ref){TWI_REF_BUFFER, b->grad[root]};
+        status = twi_step_add(plan, &step, err);
+    }
+    return status;
+}
+
+static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
 {
     twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[i];
@@ -104,7 +158,10 @@ static tw_status add_op(twi_builder *b, int i, tw_err *err)
     fill_request(b, op, &request);
     if (b->grad[out] < 0 || !b->is_written[out])
         TWI_BUG("a gradient is used before it is made");
-    twi_step step = {.op = i, .value = op->out[0], .scratch = -1, .grad_out = {TWI_REF_BUFFER, b->grad[out]}};
+    if (passes_through(plan, op))
+        return pass_on(b, i, err);
+    twi_plan_step step = {
+        .op = i, .value = op->out[0], .scratch = -1, .grad_out = {TWI_REF_BUFFER, b->grad[out]}};
     tw_err own = {0};
     step.kernel = twi_kernel_new(&request, &own);
     if (!step.kernel) {
@@ -126,7 +183,7 @@ static tw_status add_op(twi_builder *b, int i, tw_err *err)
     return status ? status : add_contributions(b, op, &step, extra, err);
 }
 
-tw_status twi_choose_backward(twi_builder *b, tw_err *err)
+tw_status twi_choose_backward(twi_plan_builder *b, tw_err *err)
 {
     twi_plan *plan = b->plan;
     if (!plan->o.wants_gradients)

@@ -25,7 +25,7 @@ tw_shape twi_shape_of(const twi_plan *plan, twi_value v)
 }
 
 // A value's store in this layout; with `any` its first one. NULL: it does not lie there.
-static const twi_store *find_store(const twi_builder *b, twi_value v, const twi_layout *layout, bool any)
+static const twi_store *find_store(const twi_plan_builder *b, twi_value v, const twi_layout *layout, bool any)
 {
     for (size_t i = 0; i < b->stores.n; i++) {
         const twi_store *s = &b->stores.at[i];
@@ -42,19 +42,19 @@ static bool has_own_data(const twi_plan *plan, twi_value root)
            plan->program.values.at[root].kind == TWI_VALUE_CONSTANT;
 }
 
-bool twi_is_stored(const twi_builder *b, twi_value v)
+bool twi_is_stored(const twi_plan_builder *b, twi_value v)
 {
     twi_value root = twi_root(b->plan, v);
     return has_own_data(b->plan, root) || find_store(b, root, NULL, true);
 }
 
-static const twi_layout *layout_now(const twi_builder *b, twi_value v)
+static const twi_layout *layout_now(const twi_plan_builder *b, twi_value v)
 {
     const twi_store *s = find_store(b, v, NULL, true);
     return s ? s->layout : NULL;
 }
 
-static tw_status prepare_later(twi_builder *b, twi_value v, const twi_layout *layout, twi_ref *ref,
+static tw_status prepare_later(twi_plan_builder *b, twi_value v, const twi_layout *layout, twi_ref *ref,
                                tw_err *err)
 {
     twi_plan *plan = b->plan;
@@ -69,14 +69,14 @@ static tw_status prepare_later(twi_builder *b, twi_value v, const twi_layout *la
     return twi_vec_push(&b->stores, ((twi_store){v, layout, *ref}), err) ? TW_OK : TW_ENOMEM;
 }
 
-static tw_status add_reorder(twi_builder *b, twi_value v, const twi_layout *from, twi_ref source,
+static tw_status add_reorder(twi_plan_builder *b, twi_value v, const twi_layout *from, twi_ref source,
                              const twi_layout *to, twi_ref *ref, tw_err *err)
 {
     twi_plan *plan = b->plan;
     tw_shape shape = twi_shape_of(plan, v);
     int buffer = twi_buffer_new(plan, (int64_t)twi_layout_bytes(to, &shape), err);
     *ref = (twi_ref){TWI_REF_BUFFER, buffer};
-    twi_step step = {.op = -1, .value = v, .in = {source}, .out = {*ref}, .scratch = -1};
+    twi_plan_step step = {.op = -1, .value = v, .in = {source}, .out = {*ref}, .scratch = -1};
     step.bytes = (int64_t)twi_layout_bytes(to, &shape);
     step.kernel = buffer < 0 ? NULL : twi_reorder_new(&shape, from, to, err);
     if (!step.kernel)
@@ -87,7 +87,7 @@ static tw_status add_reorder(twi_builder *b, twi_value v, const twi_layout *from
     return status;
 }
 
-tw_status twi_ref_for(twi_builder *b, twi_value v, const twi_layout *layout, twi_ref *ref, tw_err *err)
+tw_status twi_ref_for(twi_plan_builder *b, twi_value v, const twi_layout *layout, twi_ref *ref, tw_err *err)
 {
     twi_plan *plan = b->plan;
     twi_value root = twi_root(plan, v);
@@ -136,10 +136,10 @@ static void live_at(twi_plan *plan, const twi_ref *ref, int step)
         buffer->last = step;
 }
 
-tw_status twi_step_add(twi_plan *plan, const twi_step *step, tw_err *err)
+tw_status twi_step_add(twi_plan *plan, const twi_plan_step *step, tw_err *err)
 {
     int at = (int)plan->steps.n;
-    twi_step own = *step;
+    twi_plan_step own = *step;
     if (own.kernel && own.kernel->scratch_bytes) {
         own.scratch = twi_buffer_new(plan, (int64_t)own.kernel->scratch_bytes, err);
         live_at(plan, &(twi_ref){TWI_REF_BUFFER, own.scratch}, at);
@@ -171,7 +171,7 @@ typedef struct candidate {
     int n_fused; // how many of the chain the kernel does
 } candidate;
 
-static void fill_request(const twi_builder *b, const candidate *c, int n_fused, twi_kernel_request *r)
+static void fill_request(const twi_plan_builder *b, const candidate *c, int n_fused, twi_kernel_request *r)
 {
     const twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[c->op];
@@ -209,7 +209,7 @@ static bool wants_winograd(const twi_program_op *op, const twi_kernel_request *r
 }
 
 // Asks for a kernel with all, fewer, no fused neighbours. is_last: the reference will do too.
-static tw_status ask(const twi_builder *b, candidate *c, twi_algorithm algorithm, twi_dtype dtype,
+static tw_status ask(const twi_plan_builder *b, candidate *c, twi_algorithm algorithm, twi_dtype dtype,
                      bool is_last, tw_err *err)
 {
     tw_err own = {0};
@@ -244,7 +244,7 @@ static bool is_near_output(const twi_plan *plan, const twi_program_op *op)
     return !plan->ends_early && op->out[0] == plan->logits;
 }
 
-static tw_status find_kernel(const twi_builder *b, candidate *c, tw_err *err)
+static tw_status find_kernel(const twi_plan_builder *b, candidate *c, tw_err *err)
 {
     const twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[c->op];
@@ -289,7 +289,7 @@ static const char *activation_text(int function)
     return function >= 0 && function < TWI_ACTIVATIONS && names[function] ? names[function] : "activation";
 }
 
-static void describe_fused(const twi_builder *b, const candidate *c, twi_step *step)
+static void describe_fused(const twi_plan_builder *b, const candidate *c, twi_plan_step *step)
 {
     const twi_program_op *op = &b->plan->program.ops.at[c->op];
     size_t at = 0, size = sizeof step->fused;
@@ -322,7 +322,7 @@ static int64_t macs_of(const twi_plan *plan, const twi_program_op *op)
 }
 
 // Refs of the kernel's inputs; reorders what lies otherwise.
-static tw_status find_inputs(twi_builder *b, const candidate *c, twi_step *step, tw_err *err)
+static tw_status find_inputs(twi_plan_builder *b, const candidate *c, twi_plan_step *step, tw_err *err)
 {
     const twi_program_op *op = &b->plan->program.ops.at[c->op];
     tw_status status = TW_OK;
@@ -336,7 +336,7 @@ static tw_status find_inputs(twi_builder *b, const candidate *c, twi_step *step,
     return status;
 }
 
-static tw_status make_outputs(twi_builder *b, const candidate *c, twi_step *step, tw_err *err)
+static tw_status make_outputs(twi_plan_builder *b, const candidate *c, twi_plan_step *step, tw_err *err)
 {
     twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[c->op];
@@ -355,12 +355,12 @@ static tw_status make_outputs(twi_builder *b, const candidate *c, twi_step *step
     return TW_OK;
 }
 
-static tw_status add_op(twi_builder *b, int i, tw_err *err)
+static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
 {
     twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[i];
     candidate c = {.op = i};
-    twi_step step = {.op = i, .scratch = -1, .macs = macs_of(plan, op)};
+    twi_plan_step step = {.op = i, .scratch = -1, .macs = macs_of(plan, op)};
     tw_status status = find_kernel(b, &c, err);
     if (!status)
         status = find_inputs(b, &c, &step, err);
@@ -387,7 +387,7 @@ static tw_status note_states(twi_plan *plan, const twi_program_op *op, tw_err *e
     return TW_OK;
 }
 
-static tw_status add_output(twi_builder *b, twi_value v, twi_ref *ref, tw_err *err)
+static tw_status add_output(twi_plan_builder *b, twi_value v, twi_ref *ref, tw_err *err)
 {
     tw_status status = twi_ref_for(b, v, NULL, ref, err);
     if (!status && ref->kind == TWI_REF_BUFFER)
@@ -395,7 +395,7 @@ static tw_status add_output(twi_builder *b, twi_value v, twi_ref *ref, tw_err *e
     return status;
 }
 
-static tw_status add_inputs(twi_builder *b, tw_err *err)
+static tw_status add_inputs(twi_plan_builder *b, tw_err *err)
 {
     twi_plan *plan = b->plan;
     for (size_t i = 0; i < plan->inputs.n; i++) {
@@ -412,7 +412,7 @@ static tw_status add_inputs(twi_builder *b, tw_err *err)
     return TW_OK;
 }
 
-tw_status twi_choose(twi_builder *b, tw_err *err)
+tw_status twi_choose(twi_plan_builder *b, tw_err *err)
 {
     twi_plan *plan = b->plan;
     tw_status status = add_inputs(b, err);

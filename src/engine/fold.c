@@ -105,7 +105,7 @@ static tw_status replace_weights(twi_plan *plan, twi_program_op *op, twi_derived
 }
 
 // Folds what follows op i, as long as it goes; marks the folded ops in `keep`.
-static tw_status fold_into(twi_builder *b, int i, bool *keep, tw_err *err)
+static tw_status fold_into(twi_plan_builder *b, int i, bool *keep, tw_err *err)
 {
     twi_plan *plan = b->plan;
     twi_program_op *op = &plan->program.ops.at[i];
@@ -128,7 +128,7 @@ static tw_status fold_into(twi_builder *b, int i, bool *keep, tw_err *err)
     return d.n_affine ? replace_weights(plan, op, &d, err) : TW_OK;
 }
 
-tw_status twi_fold(twi_builder *b, tw_err *err)
+tw_status twi_fold(twi_plan_builder *b, tw_err *err)
 {
     twi_program *g = &b->plan->program;
     tw_status status = twi_count_users(b, err);

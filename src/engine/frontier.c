@@ -131,7 +131,7 @@ static int nest_outputs(const search *s, const twi_layer *nest, int first, twi_v
     if (n > TWI_OP_OUT_MAX || twi_model_emit(nest->nested, &options, &inner, out, &ignored))
         n = 0;
     for (int i = 0; i < n; i++) {
-        twi_place place = twi_place_of(&inner, out[i]);
+        twi_place place = twi_place_at(&inner, out[i]);
         place.node += first;
         values[i] =
             inner.values.at[out[i]].kind == TWI_VALUE_TEMP ? twi_place_find(&s->program, &place) : TWI_NONE;
@@ -256,7 +256,7 @@ static tw_status search_run(search *s, size_t prefer_bytes, twi_frontier *f, tw_
         status = twi_prefix_key(&s->program, keep, s->n, s->at, f->key, err);
     f->n = s->n;
     for (int i = 0; i < s->n; i++)
-        f->at[i] = twi_place_of(&s->program, s->at[i]);
+        f->at[i] = twi_place_at(&s->program, s->at[i]);
     twi_free(keep);
     return status;
 }

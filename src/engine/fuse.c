@@ -20,7 +20,7 @@ static bool fuse_activation(const twi_program_op *next, twi_fusion *f)
     return p->threshold == 0;
 }
 
-static bool fuse_add(const twi_builder *b, const twi_program_op *next, twi_value x, twi_fusion *f,
+static bool fuse_add(const twi_plan_builder *b, const twi_program_op *next, twi_value x, twi_fusion *f,
                      twi_value *other)
 {
     const twi_plan *plan = b->plan;
@@ -32,7 +32,7 @@ static bool fuse_add(const twi_builder *b, const twi_program_op *next, twi_value
     return *other != x && twi_shape_same(&one, &two) && twi_is_stored(b, *other);
 }
 
-int twi_fuse_chain(const twi_builder *b, int op, twi_fusion *fusion, int *from, twi_value *further)
+int twi_fuse_chain(const twi_plan_builder *b, int op, twi_fusion *fusion, int *from, twi_value *further)
 {
     const twi_program *g = &b->plan->program;
     const twi_program_op *first = &g->ops.at[op];

@@ -15,13 +15,13 @@ static tw_status mark_upstream(const twi_plan *plan, bool *is_upstream, tw_err *
     return keep ? TW_OK : TW_ENOMEM;
 }
 
-static void keep_value(twi_builder *b, twi_value v)
+static void keep_value(twi_plan_builder *b, twi_value v)
 {
     if (v != TWI_NONE)
         b->plan->facts.at[twi_root(b->plan, v)] |= TWI_FACT_KEPT;
 }
 
-static tw_status mark_op(twi_builder *b, int i, tw_err *err)
+static tw_status mark_op(twi_plan_builder *b, int i, tw_err *err)
 {
     const twi_program_op *op = &b->plan->program.ops.at[i];
     b->goes_back[i] = true;
@@ -31,10 +31,11 @@ static tw_status mark_op(twi_builder *b, int i, tw_err *err)
         return twi_fail(err, TW_EUNSUPPORTED,
                         "not supported yet: training through layer '%s' (%s has no gradient)", op->label,
                         op->kind->name);
+    unsigned reads = twi_backward_reads(b->plan, op);
     for (int j = 0; j < op->n_in; j++)
-        if (op->kind->backward_reads & TWI_READS_IN(j))
+        if (reads & TWI_READS_IN(j))
             keep_value(b, op->in[j]);
-    if (op->kind->backward_reads & TWI_READS_OUT)
+    if (reads & TWI_READS_OUT)
         keep_value(b, op->out[0]);
     for (int j = 1; j < op->n_out; j++)
         keep_value(b, op->out[j]);
@@ -42,7 +43,7 @@ static tw_status mark_op(twi_builder *b, int i, tw_err *err)
 }
 
 // The trained weights in model order, each with its buffer.
-static tw_status list_weights(twi_builder *b, tw_err *err)
+static tw_status list_weights(twi_plan_builder *b, tw_err *err)
 {
     twi_plan *plan = b->plan;
     twi_weights all = {0};
@@ -68,7 +69,7 @@ static tw_status list_weights(twi_builder *b, tw_err *err)
     return status;
 }
 
-tw_status twi_plan_gradients(twi_builder *b, tw_err *err)
+tw_status twi_plan_gradients(twi_plan_builder *b, tw_err *err)
 {
     twi_plan *plan = b->plan;
     twi_program *g = &plan->program;

@@ -39,7 +39,7 @@ void twi_trace_needed(const twi_program *program, int n, const twi_value *values
 
 // The value of a place in a program, or TWI_NONE; and the place of a value.
 twi_value twi_place_find(const twi_program *program, const twi_place *place);
-twi_place twi_place_of(const twi_program *program, twi_value v);
+twi_place twi_place_at(const twi_program *program, twi_value v);
 
 // Hash of what makes the values: the ops marked in `keep`, their parameters, shapes and weights' values.
 tw_status twi_prefix_key(const twi_program *program, const bool *keep, int n, const twi_value *values,
@@ -111,8 +111,8 @@ typedef struct twi_buffer {
     int64_t offset;
 } twi_buffer;
 
-typedef struct twi_step {
-    enum { TWI_STEP_KERNEL, TWI_STEP_ADD } what; // ADD: out[0] += in[0], f32
+typedef struct twi_plan_step {
+    enum { TWI_STEP_KERNEL, TWI_STEP_ADD, TWI_STEP_COPY } what; // ADD: out[0] += in[0]; COPY: = in[0]; f32
     twi_kernel *kernel;
     int op;          // op of the program; -1: a reorder
     twi_value value; // what out[0] (or a gradient) is about
@@ -120,7 +120,7 @@ typedef struct twi_step {
     int scratch; // buffer, or -1
     int64_t count, macs, bytes;
     char fused[96];
-} twi_step;
+} twi_plan_step;
 
 typedef struct twi_gradient {
     twi_weight *weight;
@@ -140,7 +140,7 @@ struct twi_plan {
     twi_vec(twi_value) inputs, outputs;
     twi_value logits;
     twi_final final;
-    twi_vec(twi_step) steps;
+    twi_vec(twi_plan_step) steps;
     int n_forward; // steps before this one are the forward run
     twi_vec(twi_buffer) buffers;
     int64_t arena_bytes;
@@ -162,7 +162,7 @@ typedef struct twi_store {
     twi_ref ref;
 } twi_store;
 
-typedef struct twi_builder {
+typedef struct twi_plan_builder {
     twi_plan *plan;
     const tw_model *model;
     int *n_users, *user; // [values] ops that use it, outputs and logits counted too; the last such op, or -1
@@ -171,32 +171,34 @@ typedef struct twi_builder {
     twi_vec(twi_store) stores; // first of a value: as its producer leaves it
     int *grad;                 // [values] buffer of its gradient, -1: none yet; weights: see is_written
     bool *is_written;          // [values] the gradient has its first contribution
-} twi_builder;
+} twi_plan_builder;
 
 // The passes. See the head of this file.
 tw_status twi_prune_dead(twi_plan *plan, tw_err *err);
 tw_status twi_prune_constants(twi_plan *plan, tw_err *err);
 void twi_prune_ops(twi_program *program, const bool *keep);
-tw_status twi_fold(twi_builder *b, tw_err *err);
-tw_status twi_plan_gradients(twi_builder *b, tw_err *err);
-tw_status twi_choose(twi_builder *b, tw_err *err);
-tw_status twi_choose_backward(twi_builder *b, tw_err *err);
+tw_status twi_fold(twi_plan_builder *b, tw_err *err);
+tw_status twi_plan_gradients(twi_plan_builder *b, tw_err *err);
+tw_status twi_choose(twi_plan_builder *b, tw_err *err);
+tw_status twi_choose_backward(twi_plan_builder *b, tw_err *err);
 tw_status twi_prepare(twi_plan *plan, tw_err *err);
 tw_status twi_place_buffers(twi_plan *plan, tw_err *err);
 
 // Pieces of them.
-tw_status twi_count_users(twi_builder *b, tw_err *err);
+// What the backward kernel of this op reads: the row's backward_reads, less what these parameters leave out.
+unsigned twi_backward_reads(const twi_plan *plan, const twi_program_op *op);
+tw_status twi_count_users(twi_plan_builder *b, tw_err *err);
 // A value more, with facts, its own memory.
 twi_value twi_plan_value(twi_plan *plan, const twi_value_info *info, uint8_t facts, tw_err *err);
 twi_value twi_root(const twi_plan *plan, twi_value v);
 // Neighbours that could be done by op's kernel: fusions in order, the ops they come from, and the further inputs.
 // Returns how many.
-int twi_fuse_chain(const twi_builder *b, int op, twi_fusion *fusion, int *from, twi_value *further);
-bool twi_is_stored(const twi_builder *b, twi_value v);
-tw_status twi_ref_for(twi_builder *b, twi_value v, const twi_layout *layout, twi_ref *ref, tw_err *err);
+int twi_fuse_chain(const twi_plan_builder *b, int op, twi_fusion *fusion, int *from, twi_value *further);
+bool twi_is_stored(const twi_plan_builder *b, twi_value v);
+tw_status twi_ref_for(twi_plan_builder *b, twi_value v, const twi_layout *layout, twi_ref *ref, tw_err *err);
 int twi_buffer_new(twi_plan *plan, int64_t bytes, tw_err *err); // -1 when memory is out
 // Appends a step; its buffers live at least from and until it.
-tw_status twi_step_add(twi_plan *plan, const twi_step *step, tw_err *err);
+tw_status twi_step_add(twi_plan *plan, const twi_plan_step *step, tw_err *err);
 // Dense numbers of a weight or constant.
 const float *twi_value_data(const twi_plan *plan, twi_value v);
 tw_shape twi_shape_of(const twi_plan *plan, twi_value v);

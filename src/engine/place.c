@@ -24,7 +24,7 @@ static bool uses(const twi_plan *plan, const twi_ref *ref, int buffer)
 // Lets out[0] of a step take the memory of in[0].
 static void merge_in_place(twi_plan *plan, int at)
 {
-    const twi_step *step = &plan->steps.at[at];
+    const twi_plan_step *step = &plan->steps.at[at];
     if (!step->kernel || step->op < 0 || step->in[0].kind != TWI_REF_BUFFER ||
         step->out[0].kind != TWI_REF_BUFFER)
         return;

@@ -165,7 +165,7 @@ twi_value twi_plan_value(twi_plan *plan, const twi_value_info *info, uint8_t fac
 
 // -------------------------------------------------------------------------------------------------------------- building
 
-tw_status twi_count_users(twi_builder *b, tw_err *err)
+tw_status twi_count_users(twi_plan_builder *b, tw_err *err)
 {
     const twi_plan *plan = b->plan;
     const twi_program *g = &plan->program;
@@ -191,7 +191,7 @@ tw_status twi_count_users(twi_builder *b, tw_err *err)
     return TW_OK;
 }
 
-static tw_status builder_open(twi_builder *b, tw_err *err)
+static tw_status builder_open(twi_plan_builder *b, tw_err *err)
 {
     const twi_program *g = &b->plan->program;
     b->goes_back = twi_new(g->ops.n, sizeof *b->goes_back, "a plan", err);
@@ -203,7 +203,7 @@ static tw_status builder_open(twi_builder *b, tw_err *err)
     return b->goes_back && b->is_absorbed && b->grad && b->is_written ? twi_count_users(b, err) : TW_ENOMEM;
 }
 
-static void builder_close(twi_builder *b)
+static void builder_close(twi_plan_builder *b)
 {
     twi_free(b->n_users);
     twi_free(b->user);
@@ -232,7 +232,7 @@ static tw_status cut(twi_plan *plan, const tw_model *m, const twi_plan_options *
     return status;
 }
 
-static tw_status build(twi_plan *plan, twi_builder *b, tw_err *err)
+static tw_status build(twi_plan *plan, twi_plan_builder *b, tw_err *err)
 {
     tw_status status = collect_facts(plan, err);
     if (!status)
@@ -269,7 +269,7 @@ twi_plan *twi_plan_new(const tw_model *m, const twi_plan_options *o, tw_err *err
         plan->o.from = plan->o.to = NULL;
         plan->o.threads = o->threads > 1 ? o->threads : 1;
         plan->grad_logits = -1;
-        twi_builder b = {.plan = plan, .model = m};
+        twi_plan_builder b = {.plan = plan, .model = m};
         // Kernels are prepared for as many threads as will run them.
         int threads = omp_get_max_threads();
         omp_set_num_threads(plan->o.threads);

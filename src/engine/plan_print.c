@@ -14,7 +14,7 @@ static json_t *seconds_of(const twi_plan *plan, size_t i)
 
 static json_t *describe(const twi_plan *plan, size_t i)
 {
-    const twi_step *step = &plan->steps.at[i];
+    const twi_plan_step *step = &plan->steps.at[i];
     const twi_program_op *op = step->op >= 0 ? &plan->program.ops.at[step->op] : NULL;
     bool is_back = (int)i >= plan->n_forward;
     char name[64], shape[TWI_SHAPE_TEXT];

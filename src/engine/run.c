@@ -5,6 +5,7 @@
 #include "engine/inside.h"
 
 #include <omp.h>
+#include <string.h>
 #include <time.h>
 
 struct twi_run {
@@ -107,11 +108,16 @@ static void add_into(float *sum, const float *x, int64_t n)
         sum[i] += x[i];
 }
 
-static tw_status run_step(const twi_run *run, const twi_step *step, uint64_t seed, uint64_t number,
+static tw_status run_step(const twi_run *run, const twi_plan_step *step, uint64_t seed, uint64_t number,
                           tw_err *err)
 {
     if (step->what == TWI_STEP_ADD) {
         add_into(writable(run, &step->out[0]), readable(run, &step->in[0]), step->count);
+        return TW_OK;
+    }
+    if (step->what == TWI_STEP_COPY) {
+        memcpy(writable(run, &step->out[0]), readable(run, &step->in[0]),
+               (size_t)step->count * sizeof(float));
         return TW_OK;
     }
     twi_kernel_args args = {.seed = seed, .step = number};

@@ -74,7 +74,7 @@ twi_value twi_place_find(const twi_program *g, const twi_place *place)
     return TWI_NONE;
 }
 
-twi_place twi_place_of(const twi_program *g, twi_value v)
+twi_place twi_place_at(const twi_program *g, twi_value v)
 {
     const twi_value_info *info = &g->values.at[v];
     twi_place place = {.node = -1, .ordinal = info->index, .shape = twi_shape_batch(&info->shape, -1)};
