@@ -42,7 +42,7 @@ typedef struct twi_recipe_work {
     uint8_t *bytes; // of the file read last: n of them
     size_t n, room;
     twi_picture picture;
-    float *rows; // scratch of the resize
+    float *rows;      // scratch of the resize
     size_t rows_room; // bytes
 } twi_recipe_work;
 void twi_recipe_work_clear(twi_recipe_work *work);
