@@ -195,7 +195,7 @@ typedef struct tw_event {
     const char *text;  // one line or more, lower case, no full stop; NULL where none
     int64_t done, total;
     const char *unit; // what is counted: "photos", "steps"; NULL: nothing is
-    double seconds;   // since the stage began
+    double seconds;   // since the stage began; TW_EVENT_EPOCH: of the epoch; 0: not known
     // TW_EVENT_EPOCH; NaN where not measured
     double loss, accuracy, val_loss, val_accuracy, learning_rate;
     bool is_best; // lowest val_loss so far

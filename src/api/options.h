@@ -7,21 +7,17 @@
 #define TWI_API_OPTIONS_H
 
 #include "base/field.h"
+#include "data/recipe.h"
 
 #define TWI_TEXT(key, help, s, m) TWI_FIELD(key, help, TW_FIELD_TEXT, s, m)
 #define TWI_FLAG(key, help, s, m) TWI_FIELD(key, help, TW_FIELD_BOOL, s, m)
 
 #define TWI_SEED_MAX 9007199254740992.0 // 2^53: exact as a JSON number
 
-// Names of choices, in the order their members count.
+// Names of choices, in the order their members count; those of pixels are data/recipe.h's.
 extern const char *const twi_option_precisions[];
 extern const char *const twi_option_formats[];       // text, json
 extern const char *const twi_option_table_formats[]; // text, json, csv
-extern const char *const twi_option_pixels[];        // --preprocess
-extern const char *const twi_option_filters[];
-extern const char *const twi_option_fits[]; // --resize
-extern const char *const twi_option_alphas[];
-extern const char *const twi_option_exifs[];
 
 // clang-format off
 #define TWI_OPTION_THREADS(s) \
@@ -31,7 +27,7 @@ extern const char *const twi_option_exifs[];
 #define TWI_OPTION_EXACT_DECODE(s) \
     {TWI_FLAG("exact_decode", "decode JPEG at full size with TensorFlow's settings", s, exact_decode)}
 #define TWI_OPTION_PREPROCESS(s) \
-    {TWI_TEXT("preprocess", "what pixel values the model takes [the model's own]", s, preprocess), .choices = twi_option_pixels}
+    {TWI_TEXT("preprocess", "what pixel values the model takes [the model's own]", s, preprocess), .choices = twi_pixel_mode_names}
 #define TWI_OPTION_LABELS(s) \
     {TWI_TEXT("labels", "CSV file with a line path,label for each photo", s, labels), .value = "FILE.csv"}
 #define TWI_OPTION_LABEL_REGEX(s) \

@@ -58,12 +58,12 @@ const tw_field tw_train_fields[] = {
     {TWI_CHOICE("bn", "batch normalization: keep its statistics or train it; auto: keep, but train with --weights none",
                 train, bn, bn_modes), .otherwise = "auto"},
 
-    {TWI_CHOICE("filter", "how photos are resampled", train, filter, twi_option_filters), .otherwise = "tf-antialias", .group = "pixels"},
-    {TWI_CHOICE("resize", "how photos fit the input: stretched, cut to its shape, or with a rim", train, resize, twi_option_fits),
+    {TWI_CHOICE("filter", "how photos are resampled", train, filter, twi_filter_names), .otherwise = "tf-antialias", .group = "pixels"},
+    {TWI_CHOICE("resize", "how photos fit the input: stretched, cut to its shape, or with a rim", train, resize, twi_fit_mode_names),
         .otherwise = "stretch"},
     TWI_OPTION_PREPROCESS(train),
-    {TWI_CHOICE("photo_alpha", "transparent pixels: on white, or as stored", train, photo_alpha, twi_option_alphas), .otherwise = "white"},
-    {TWI_CHOICE("exif", "the camera's note on which way is up", train, exif, twi_option_exifs), .otherwise = "apply"},
+    {TWI_CHOICE("photo_alpha", "transparent pixels: on white, or as stored", train, photo_alpha, twi_alpha_names), .otherwise = "white"},
+    {TWI_CHOICE("exif", "the camera's note on which way is up", train, exif, twi_exif_names), .otherwise = "apply"},
     TWI_OPTION_EXACT_DECODE(train),
 
     {TWI_TEXT("output_dir", "the run directory [runs/<model>-<n>]", train, output_dir), .value = "DIR", .group = "output"},

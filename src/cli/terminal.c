@@ -103,25 +103,33 @@ static void line(cli_terminal *t, const char *label, const char *text, const cha
 
 // ----------------------------------------------------------------------------------------------------------- the counts
 
+// Seconds since the stage began.
+static double seconds_of(const cli_terminal *t, const tw_event *e)
+{
+    return e->seconds > 0 ? e->seconds : cli_seconds() - t->began;
+}
+
 static void remember(cli_terminal *t, const tw_event *e)
 {
+    if (t->n_samples && e->done < t->sample[(t->first + t->n_samples - 1) % CLI_RATE_SAMPLES].done)
+        t->n_samples = 0; // counted from the start again
     int at = (t->first + t->n_samples) % CLI_RATE_SAMPLES;
     if (t->n_samples == CLI_RATE_SAMPLES)
         t->first = (t->first + 1) % CLI_RATE_SAMPLES;
     else
         t->n_samples++;
-    t->sample[at].seconds = e->seconds;
+    t->sample[at].seconds = seconds_of(t, e);
     t->sample[at].done = e->done;
 }
 
 // Items a second over the latest samples: photos found in the cache at the start must not promise a quick end.
 static double rate_now(const cli_terminal *t, const tw_event *e)
 {
-    double seconds = t->n_samples ? t->sample[t->first].seconds : 0;
+    double now = seconds_of(t, e), then = t->n_samples ? t->sample[t->first].seconds : 0;
     int64_t done = t->n_samples ? t->sample[t->first].done : 0;
-    if (e->seconds - seconds < 0.05 || e->done < done)
-        seconds = 0, done = 0;
-    return e->seconds - seconds > 0 ? (double)(e->done - done) / (e->seconds - seconds) : 0;
+    if (now - then < 0.05 || e->done < done)
+        then = 0, done = 0;
+    return now > then ? (double)(e->done - done) / (now - then) : 0;
 }
 
 static void add(char *buf, size_t size, const char *text)
@@ -167,7 +175,7 @@ static void draw_progress(cli_terminal *t, const tw_event *e)
     double rate = rate_now(t, e);
     add_done(counts, sizeof counts, e);
     add_rate(counts, sizeof counts, rate, e->unit);
-    if (rate > 0 && e->total > e->done && e->seconds > 1) {
+    if (rate > 0 && e->total > e->done && seconds_of(t, e) > 1) {
         cli_duration(left, sizeof left, (double)(e->total - e->done) / rate);
         add(counts, sizeof counts, left);
         strncat(counts, " left", sizeof counts - strlen(counts) - 1);
@@ -196,9 +204,9 @@ static void show_progress(cli_terminal *t, const tw_event *e)
             draw_progress(t, e);
         return;
     }
-    if (e->seconds - t->spoken < SPEAK_EVERY)
+    if (seconds_of(t, e) - t->spoken < SPEAK_EVERY)
         return;
-    t->spoken = e->seconds;
+    t->spoken = seconds_of(t, e);
     char text[640] = "";
     if (e->text)
         add(text, sizeof text, e->text);
@@ -234,10 +242,9 @@ static void show_epoch(cli_terminal *t, const tw_event *e)
 {
     char text[320];
     if (!t->has_epochs)
-        t->keeps_epoch = !t->has_bars || e->seconds >= LONG_EPOCH * (double)(e->done > 0 ? e->done : 1);
+        t->keeps_epoch = !t->has_bars || e->seconds >= LONG_EPOCH;
     t->has_epochs = true;
-    t->n_samples = 0; // steps are counted from 0 again
-    t->spoken = e->seconds;
+    t->spoken = cli_seconds() - t->began;
     if (t->keeps_epoch) {
         epoch_text(t, text, sizeof text, e);
         line(t, e->stage, text, BOLD, true);
@@ -272,20 +279,30 @@ static void keep_best(cli_terminal *t)
 
 // ----------------------------------------------------------------------------------------------------------- the stages
 
-static void begin_stage(cli_terminal *t, const tw_event *e)
+// Every event but a note belongs to a stage; a stage may begin without saying so.
+static void enter(cli_terminal *t, const char *stage, bool is_new)
 {
+    if (!is_new && strcmp(t->stage, stage) == 0)
+        return;
     keep_best(t);
     cli_terminal_clear(t);
+    snprintf(t->stage, sizeof t->stage, "%s", stage);
+    t->began = cli_seconds();
     t->has_epochs = t->keeps_epoch = false;
     t->n_samples = t->first = 0;
     t->spoken = 0;
     t->epoch_drawn = 0;
+}
+
+static void begin_stage(cli_terminal *t, const tw_event *e)
+{
     if (e->total == 0 && !e->unit) {
         if (e->text)
             line(t, e->stage, e->text, BOLD, false);
     } else if (t->has_bars && e->text) {
         char text[256];
         snprintf(text, sizeof text, "%s", e->text);
+        text[strcspn(text, "\n")] = 0;
         draw(t, e->stage, text);
     }
 }
@@ -298,8 +315,9 @@ static void end_stage(cli_terminal *t, const tw_event *e)
     bool is_counted = !t->has_epochs && (e->total > 0 || e->done > 0);
     if (is_counted) {
         add_done(text, sizeof text, e);
-        add_rate(text, sizeof text, e->seconds > 0 ? (double)e->done / e->seconds : 0, e->unit);
-        add(text, sizeof text, cli_duration(took, sizeof took, e->seconds));
+        double seconds = seconds_of(t, e);
+        add_rate(text, sizeof text, seconds > 0 ? (double)e->done / seconds : 0, e->unit);
+        add(text, sizeof text, cli_duration(took, sizeof took, seconds));
         int room = cli_columns(t->out) - CLI_LABEL - 2 - cli_width(text);
         if (t->has_bars && e->total > 0 && room >= BAR) {
             char counts[256];
@@ -312,6 +330,7 @@ static void end_stage(cli_terminal *t, const tw_event *e)
         add(text, sizeof text, e->text);
     if (*text)
         line(t, e->stage, text, BOLD, is_counted);
+    t->stage[0] = 0;
 }
 
 void cli_terminal_event(cli_terminal *t, const tw_event *event)
@@ -321,6 +340,8 @@ void cli_terminal_event(cli_terminal *t, const tw_event *event)
     tw_event e = *event;
     if (!e.stage)
         e.stage = "";
+    if (e.kind != TW_EVENT_NOTE && e.kind != TW_EVENT_WARNING)
+        enter(t, e.stage, e.kind == TW_EVENT_STAGE);
     switch (e.kind) {
     case TW_EVENT_STAGE:
         begin_stage(t, &e);

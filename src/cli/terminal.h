@@ -22,6 +22,8 @@ typedef struct cli_terminal {
     char label[32]; // of the last line that stays
 
     // The stage that is going on
+    char stage[32];
+    double began;     // cli_seconds, for events that do not say how long it has been
     bool has_epochs;  // an epoch was seen: the stage is not summed up as a count
     bool keeps_epoch; // epochs are so long that each keeps its line
     bool has_best;    // `best` waits to be shown when the stage ends

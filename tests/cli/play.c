@@ -50,7 +50,7 @@ static tw_status play_run(cli *c)
     tell(c, TW_EVENT_NOTE, NULL, 0, 0, 0, "something in between");
     tell(c, TW_EVENT_END, "features", 1000, 1000, 2.4, "kept for the next run");
     for (int i = 1; i <= 10; i++)
-        tell_epoch(c, i, i * 0.1, i == 1 || i == 7);
+        tell_epoch(c, i, 0.1, i == 1 || i == 7);
     tell(c, TW_EVENT_END, "head", 0, 0, 1, "stopped after epoch 10");
     tell(c, TW_EVENT_WARNING, NULL, 0, 0, 0, "few photos");
     return TW_OK;
@@ -59,8 +59,32 @@ static tw_status play_run(cli *c)
 static tw_status play_epochs(cli *c)
 {
     for (int i = 1; i <= 3; i++)
-        tell_epoch(c, i, i * 60, i == 1);
+        tell_epoch(c, i, 60, i == 1);
     tell(c, TW_EVENT_END, "head", 0, 0, 180, NULL);
+    return TW_OK;
+}
+
+// Two phases that never say where they begin and end.
+static tw_status play_phases(cli *c)
+{
+    for (int i = 1; i <= 3; i++) {
+        const tw_event step = {.kind = TW_EVENT_PROGRESS, .stage = "head", .done = i * 50, .total = 150};
+        cli_event(c, &step);
+        tell_epoch(c, i, 0.1, i == 2);
+    }
+    tell(c, TW_EVENT_STAGE, "head", 0, 0, 0, "epoch 2 was the best and is restored");
+    const tw_event step = {.kind = TW_EVENT_PROGRESS, .stage = "fine-tune", .done = 1, .total = 150};
+    cli_event(c, &step);
+    const tw_event epoch = {.kind = TW_EVENT_EPOCH,
+                            .stage = "fine-tune",
+                            .done = 1,
+                            .total = 1,
+                            .seconds = 90,
+                            .loss = 0.5,
+                            .accuracy = 0.75,
+                            .val_loss = NAN,
+                            .val_accuracy = NAN};
+    cli_event(c, &epoch);
     return TW_OK;
 }
 
@@ -102,7 +126,7 @@ static tw_status run(cli *c, const void *options)
     static const struct {
         const char *name;
         tw_status (*play)(cli *c);
-    } scenes[] = {{"run", play_run},   {"epochs", play_epochs}, {"work", play_work},
+    } scenes[] = {{"run", play_run},   {"epochs", play_epochs}, {"phases", play_phases}, {"work", play_work},
                   {"deaf", play_deaf}, {"flood", play_flood},   {"odd", play_odd}};
     const tw_train_options *o = options;
     for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++)

@@ -69,6 +69,11 @@ class Look(unittest.TestCase):
         _, drawn, _ = on_terminal("train", "epochs")
         self.assertEqual(screen(drawn), [epoch(1, best=True), epoch(2), epoch(3), ""])
 
+    def test_phases_that_do_not_say_where_they_begin_are_told_apart(self):
+        _, drawn, _ = on_terminal("train", "phases")
+        self.assertEqual(screen(drawn), [epoch(2, best=True), "          epoch 2 was the best and is restored",
+                                         "fine-tune epoch 1/1  loss 0.5000  accuracy 0.7500", ""])
+
     def test_narrow_terminal_wraps_words_and_never_the_live_line(self):
         for columns in (20, 40, 60):
             _, drawn, _ = on_terminal("train", "run", columns=columns, NO_COLOR="1")
