@@ -15,7 +15,7 @@
 #include <png.h>
 #include <webp/decode.h>
 #include <xxhash.h>
-#include <zip.h>
+#include <zlib.h>
 
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
@@ -30,12 +30,12 @@ const char *tw_versions(char *buf, size_t size)
     snprintf(buf, size,
              "topwork %s\n"
              "%s\n"
-             "HDF5 %s · libzip %s · jansson %s\n"
+             "HDF5 %s · zlib %s · jansson %s\n"
              "libjpeg API %d%s · libpng %s · libwebp %d.%d.%d · giflib %d.%d.%d\n"
              "%s · xxHash %d.%d.%d\n"
              "HEIC photos: %s\n",
              tw_version(), compute, TEXT(H5_VERS_MAJOR) "." TEXT(H5_VERS_MINOR) "." TEXT(H5_VERS_RELEASE),
-             zip_libzip_version(), JANSSON_VERSION, JPEG_LIB_VERSION,
+             zlibVersion(), JANSSON_VERSION, JPEG_LIB_VERSION,
 #ifdef LIBJPEG_TURBO_VERSION
              " (libjpeg-turbo " TEXT(LIBJPEG_TURBO_VERSION) ")",
 #else

@@ -2,7 +2,7 @@
 
 #include "testing.h"
 
-#include "api/context.h"
+#include "job/context.h"
 
 #include <unistd.h>
 
