@@ -27,8 +27,10 @@ void cli_show_error(const tw_err *err)
 {
     bool has_colour = cli_has_colour(stderr);
     fprintf(stderr, "%stopwork:%s ", has_colour ? "\033[1;31m" : "", has_colour ? "\033[0m" : "");
-    const char *text = *err->msg ? err->msg : tw_status_text(err->status);
-    for (; *text; text++) {
+    char shown[sizeof err->msg];
+    snprintf(shown, sizeof shown, "%s", *err->msg ? err->msg : tw_status_text(err->status));
+    cli_visible(shown);
+    for (const char *text = shown; *text; text++) {
         fputc(*text, stderr);
         // Lines that come indented already keep their own depth.
         if (*text == '\n' && text[1] && text[1] != ' ' && text[1] != '\n')

@@ -11,7 +11,8 @@ void cli_write(void *arg, const char *text, size_t n)
     cli *c = arg;
     if (c->write_error)
         return;
-    cli_terminal_clear(&c->terminal);
+    if (c->terminal.live_columns && cli_is_tty(stdout))
+        cli_terminal_clear(&c->terminal);
     errno = 0;
     // Flushed each time, so that who reads a pipe sees each photo when it is done.
     if (fwrite(text, 1, n, stdout) != n || fflush(stdout) != 0) {

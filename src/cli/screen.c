@@ -64,13 +64,22 @@ void cli_cut(char *text, int columns)
         }
 }
 
+// Names of files may hold escape sequences; they must not reach the terminal.
+void cli_visible(char *text)
+{
+    for (; *text; text++)
+        if (((unsigned char)*text < 0x20 && *text != '\n') || *text == 0x7F)
+            *text = '?';
+}
+
 void cli_wrap(FILE *out, const char *text, int at, int indent, int columns)
 {
     bool is_first = true; // no word on this line yet
     while (*text) {
         if (*text == '\n') {
-            fprintf(out, "\n%*s", text[1] ? indent : 0, "");
-            text++;
+            if (!*++text)
+                break;
+            fprintf(out, "\n%*s", indent, "");
             at = indent;
             is_first = true;
             continue;

@@ -18,7 +18,6 @@ enum { BAR = 24, BAR_MIN = 8 };
 #define LONG_EPOCH  1.0
 
 #define BOLD   "\033[1m"
-#define GREEN  "\033[32m"
 #define YELLOW "\033[33m"
 #define PLAIN  "\033[0m"
 
@@ -54,6 +53,7 @@ static void draw(cli_terminal *t, const char *label, char *text)
     int columns = cli_columns(t->out) - 1; // the last column would move the cursor to the next row
     if (columns < CLI_LABEL + BAR_MIN)
         return;
+    cli_visible(text);
     cli_cut(text, columns - CLI_LABEL);
     cli_terminal_clear(t);
     int blanks = CLI_LABEL - cli_width(label);
@@ -95,7 +95,10 @@ static void line(cli_terminal *t, const char *label, const char *text, const cha
     else
         fprintf(t->out, "%s%s%s%*s", t->has_colour ? colour : "", label, t->has_colour ? PLAIN : "",
                 at - cli_width(label), "");
-    cli_wrap(t->out, text, is_same ? CLI_LABEL : at, CLI_LABEL, t->is_tty ? cli_columns(t->out) : 0);
+    char shown[4096];
+    snprintf(shown, sizeof shown, "%s", text);
+    cli_visible(shown);
+    cli_wrap(t->out, shown, is_same ? CLI_LABEL : at, CLI_LABEL, t->is_tty ? cli_columns(t->out) : 0);
     fputc('\n', t->out);
     fflush(t->out);
     snprintf(t->label, sizeof t->label, "%s", label);
@@ -224,7 +227,7 @@ static void add_value(char *buf, size_t size, const char *gap, const char *name,
         snprintf(buf + n, size - n, "%s%s %.4f", gap, name, value);
 }
 
-static void epoch_text(const cli_terminal *t, char *buf, size_t size, const tw_event *e)
+static void epoch_text(char *buf, size_t size, const tw_event *e)
 {
     char total[32];
     snprintf(total, sizeof total, "%lld", (long long)e->total);
@@ -233,9 +236,8 @@ static void epoch_text(const cli_terminal *t, char *buf, size_t size, const tw_e
     add_value(buf, size, "  ", "accuracy", e->accuracy);
     add_value(buf, size, "   ", "val loss", e->val_loss);
     add_value(buf, size, isnan(e->val_loss) ? "   " : "  ", "val accuracy", e->val_accuracy);
-    size_t n = strlen(buf);
     if (e->is_best)
-        snprintf(buf + n, size - n, "   %sbest%s", t->has_colour ? GREEN : "", t->has_colour ? PLAIN : "");
+        add(buf, size, "best");
 }
 
 static void show_epoch(cli_terminal *t, const tw_event *e)
@@ -246,7 +248,7 @@ static void show_epoch(cli_terminal *t, const tw_event *e)
     t->has_epochs = true;
     t->spoken = cli_seconds() - t->began;
     if (t->keeps_epoch) {
-        epoch_text(t, text, sizeof text, e);
+        epoch_text(text, sizeof text, e);
         line(t, e->stage, text, BOLD, true);
         return;
     }
@@ -259,10 +261,7 @@ static void show_epoch(cli_terminal *t, const tw_event *e)
     double now = cli_seconds();
     if (now - t->drawn < DRAW_EVERY)
         return;
-    bool had_colour = t->has_colour;
-    t->has_colour = false; // the live line is cut by characters
-    epoch_text(t, text, sizeof text, e);
-    t->has_colour = had_colour;
+    epoch_text(text, sizeof text, e);
     draw(t, e->stage, text);
     t->epoch_drawn = now;
 }
@@ -272,7 +271,7 @@ static void keep_best(cli_terminal *t)
     if (!t->has_best)
         return;
     char text[320];
-    epoch_text(t, text, sizeof text, &t->best);
+    epoch_text(text, sizeof text, &t->best);
     line(t, t->best_stage, text, BOLD, true);
     t->has_best = false;
 }

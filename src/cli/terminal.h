@@ -49,6 +49,7 @@ bool cli_is_utf8(void);
 int cli_columns(FILE *out);            // width; 80 where it is not known
 int cli_width(const char *text);       // columns a text takes
 void cli_cut(char *text, int columns); // shortens it to so many columns
+void cli_visible(char *text);          // shows control characters, all but line ends, as '?'
 // Prints text, which may have several lines, starting at column `at`; lines after the first start at `indent`; breaks between words
 // at `columns` (0: never).
 void cli_wrap(FILE *out, const char *text, int at, int indent, int columns);

@@ -117,8 +117,16 @@ static tw_status play_flood(cli *c)
 
 static tw_status play_odd(cli *c)
 {
-    tell(c, TW_EVENT_STAGE, "photos", 0, 0, 0, "a \"quoted\" \\ name\tand \xff byte\nline two");
+    tell(c, TW_EVENT_STAGE, "photos", 0, 0, 0, "a \"quoted\" \\ name\tand \xff \033[2Jbyte\nline two\n");
     return cli_fail(&c->err, TW_EUNUSABLE, "no weights\nlooked in  here\nget them   there");
+}
+
+// Gives what the command line came to.
+static tw_status give_options(cli *c, const tw_train_options *o)
+{
+    cli_print(c, "epochs %d top %d no_top %d force %d val_split %g bn %d head %s\n", (int)o->epochs, o->top,
+              o->no_top, o->force, o->val_split, o->bn, o->head);
+    return TW_OK;
 }
 
 static tw_status run(cli *c, const void *options)
@@ -132,6 +140,8 @@ static tw_status run(cli *c, const void *options)
     for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++)
         if (strcmp(scenes[i].name, o->photos) == 0)
             return scenes[i].play(c);
+    if (strcmp(o->photos, "options") == 0)
+        return give_options(c, o);
     return cli_fail(&c->err, TW_EINVAL, "no scene '%s'", o->photos);
 }
 

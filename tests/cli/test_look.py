@@ -100,6 +100,11 @@ class Look(unittest.TestCase):
         self.assertEqual(result.returncode, 3)
         self.assertTrue(result.stderr.endswith("topwork: no weights\n  looked in  here\n  get them   there\n"))
 
+    def test_escapes_in_names_do_not_reach_the_terminal(self):
+        _, drawn, _ = on_terminal("train", "odd", NO_COLOR="1")
+        self.assertNotIn("\033", drawn)
+        self.assertEqual(screen(drawn)[:2], ['photos    a "quoted" \\ name?and \ufffd ?[2Jbyte', "          line two"])
+
     def test_json_gives_one_event_a_line_and_nothing_on_standard_error(self):
         result = run("train", "run", "--format", "json", program=PLAY)
         events = [json.loads(line) for line in result.stdout.splitlines()]
@@ -116,7 +121,7 @@ class Look(unittest.TestCase):
     def test_json_of_odd_texts_and_errors_is_json(self):
         result = run("train", "odd", "--format=json", program=PLAY)
         events = [json.loads(line) for line in result.stdout.splitlines()]
-        self.assertEqual(events[0]["text"], 'a "quoted" \\ name\tand \ufffd byte\nline two')
+        self.assertEqual(events[0]["text"], 'a "quoted" \\ name\tand \ufffd \033[2Jbyte\nline two\n')
         self.assertEqual(events[-1], {"event": "error", "status": "unusable data or model", "exit": 3,
                                       "text": "no weights\nlooked in  here\nget them   there"})
         self.assertEqual(result.returncode, 3)

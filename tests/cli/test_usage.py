@@ -46,6 +46,24 @@ class Usage(unittest.TestCase):
         self.assertEqual(result.stdout, "", words)
         self.assertTrue(result.stderr.startswith("topwork: "), result.stderr)
 
+    def given(self, words, *parts):
+        """What the command line comes to."""
+        self.expect(["train", *words], 0, *parts, stream="out", program=PLAY)
+
+    def test_flags_are_read_in_every_form(self):
+        self.given(["options"], "epochs 10 top 0 no_top 0 force 0 val_split 0.2 bn 0 head gap, dropout:0.2")
+        self.given(["--epochs", "3", "options", "--val-split=0.5", "--force"], "epochs 3 ", "val_split 0.5", "force 1")
+        self.given(["options", "--val_split", "0.5"], "val_split 0.5")
+        self.given(["options", "--force", "--no-force"], "force 0")
+        self.given(["options", "--force=false"], "force 0")
+        self.given(["options", "--head", "flatten, dense:8:relu"], "head flatten, dense:8:relu")
+        self.given(["options", "--epochs", "3", "--epochs", "4"], "epochs 4 ")
+        self.given(["--", "options"], "epochs 10 ")
+
+    def test_last_of_two_opposite_flags_wins(self):
+        self.given(["options", "--no-top", "--top"], "top 1 no_top 0")
+        self.given(["options", "--top", "--no-top"], "top 0 no_top 1")
+
     def test_misspelt_flag_names_the_nearest(self):
         self.refuses(["train", "p", "--epocs", "3"], "unknown flag '--epocs'; did you mean '--epochs'?")
         self.refuses(["train", "p", "--val-spilt=0.1"], "unknown flag '--val-spilt'; did you mean '--val-split'?")
@@ -110,6 +128,7 @@ class Usage(unittest.TestCase):
                     self.assertIn(result.returncode, (0, 1, 2, 3, 5), f"{verb} --{key}={value[:20]}: {result.stderr[:200]}")
 
     def test_help_mentions_every_row(self):
+        self.assertGreater(len(rows("train")), 40)
         for verb in VERBS:
             text = self.expect([verb, "--help"], 0, stream="out").stdout
             for key, is_later in rows(verb):
@@ -164,10 +183,12 @@ class Usage(unittest.TestCase):
             def config(value):
                 file.write_text(value if isinstance(value, str) else json.dumps(value))
 
-            config({"photos": "odd", "epochs": 3, "cut": None, "memory": None})
-            self.expect(["train", "--config", str(file)], 3, "no weights", program=PLAY)
+            config({"photos": "options", "epochs": 3, "cut": None, "memory": None, "bn": "train"})
+            self.given(["--config", str(file)], "epochs 3 ", "bn 2")
+            self.given(["--epochs", "5", "--config", str(file)], "epochs 5 ", "bn 2")
+            self.given([f"--config={file}", "--epochs=5", "--bn", "freeze"], "epochs 5 ", "bn 1")
             config({"photos": "nothing"})
-            self.expect(["train", "odd", "--config", str(file)], 3, "no weights", program=PLAY)
+            self.given(["options", "--config", str(file)], "epochs 10 ")
             config({"epocs": 3})
             self.refuses(["train", "p", "--config", str(file)], "unknown key 'epocs'; did you mean 'epochs'?")
             config({"epochs": "many"})
