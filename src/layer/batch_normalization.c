@@ -45,7 +45,7 @@ static tw_status batch_normalization_infer(const batch_normalization *c, int n_i
                                            tw_shape *out, tw_err *err)
 {
     (void)n_in;
-    if (twi_check_rank(in, 2, err))
+    if (twi_need_rank(in, 2, err))
         return TW_EINVAL;
     if (twi_axis(in, c->axis) != in->rank - 1)
         return twi_fail(err, TW_EUNSUPPORTED, "not supported yet: axis %lld of rank %d (the last one is)",

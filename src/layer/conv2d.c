@@ -47,7 +47,7 @@ static twi_window window_of(const conv2d *c)
 static tw_status conv2d_infer(const conv2d *c, int n_in, const tw_shape *in, tw_shape *out, tw_err *err)
 {
     (void)n_in;
-    tw_status status = twi_check_picture(in, c->data_format, err);
+    tw_status status = twi_need_picture(in, c->data_format, err);
     if (status)
         return status;
     if (c->filters < 1)

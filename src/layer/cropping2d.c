@@ -20,7 +20,7 @@ static tw_status cropping2d_infer(const cropping2d *c, int n_in, const tw_shape 
                                   tw_err *err)
 {
     (void)n_in;
-    tw_status status = twi_check_picture(in, c->data_format, err);
+    tw_status status = twi_need_picture(in, c->data_format, err);
     if (status)
         return status;
     *out = *in;

@@ -45,7 +45,7 @@ static tw_status dense_infer(const dense *c, int n_in, const tw_shape *in, tw_sh
     (void)n_in;
     if (c->units < 1)
         return twi_fail(err, TW_EINVAL, "units is missing");
-    if (twi_check_rank(in, 2, err))
+    if (twi_need_rank(in, 2, err))
         return TW_EINVAL;
     *out = *in;
     out->dim[in->rank - 1] = c->units;

@@ -51,7 +51,7 @@ static tw_status depthwise_conv2d_infer(const depthwise_conv2d *c, int n_in, con
                                         tw_shape *out, tw_err *err)
 {
     (void)n_in;
-    tw_status status = twi_check_picture(in, c->data_format, err);
+    tw_status status = twi_need_picture(in, c->data_format, err);
     if (status)
         return status;
     twi_window w = window_of(c);

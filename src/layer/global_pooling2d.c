@@ -19,7 +19,7 @@ static tw_status global_pooling_infer(const global_pooling *c, int n_in, const t
                                       tw_err *err)
 {
     (void)n_in;
-    tw_status status = twi_check_picture(in, c->data_format, err);
+    tw_status status = twi_need_picture(in, c->data_format, err);
     if (status)
         return status;
     *out = c->keep_dims ? TWI_SHAPE(in->dim[0], 1, 1, in->dim[3]) : TWI_SHAPE(in->dim[0], in->dim[3]);

@@ -12,7 +12,7 @@ const tw_layer_kind *const twi_layers[] = {
     NULL};
 
 // "BatchNormalization", "batch_normalization" and "batch-normalization" are one name.
-static bool is_name(const char *a, const char *b)
+bool twi_layer_name_is(const char *a, const char *b)
 {
     for (;; a++, b++) {
         while (*a == '_' || *a == '-')
@@ -34,7 +34,7 @@ static bool has_alias(const tw_layer_kind *kind, const char *name)
         if (n < sizeof word) {
             memcpy(word, alias, n);
             word[n] = 0;
-            if (is_name(word, name))
+            if (twi_layer_name_is(word, name))
                 return true;
         }
         alias += n + (alias[n] == ' ');
@@ -47,7 +47,7 @@ const tw_layer_kind *twi_layer_kind_find(const char *name)
     // Class names first: an alias never hides one.
     for (int pass = 0; pass < 2; pass++)
         for (const tw_layer_kind *const *kind = twi_layers; *kind; kind++)
-            if (pass == 0 ? is_name((*kind)->name, name) : has_alias(*kind, name))
+            if (pass == 0 ? twi_layer_name_is((*kind)->name, name) : has_alias(*kind, name))
                 return *kind;
     return NULL;
 }

@@ -13,6 +13,8 @@ extern const tw_layer_kind *const twi_layers[]; // NULL-ended, in list order
 
 // By Keras class name or alias ("Dense", "dense"; case, '-' and '_' do not matter), or NULL.
 const tw_layer_kind *twi_layer_kind_find(const char *name);
+// Whether two names are the same but for case, '-' and '_' (which may also be missing).
+bool twi_layer_name_is(const char *a, const char *b);
 
 // ------------------------------------------------------------------------------------------------- lists of settings
 
@@ -52,8 +54,8 @@ tw_status twi_window_infer(const twi_window *w, const tw_shape *in, tw_shape *ou
 void twi_window_pads(const twi_window *w, const tw_shape *in, int64_t pad[4]);
 
 // Checks for `infer`: a rank of at least `rank`; rank 4 and channels last.
-tw_status twi_check_rank(const tw_shape *in, int rank, tw_err *err);
-tw_status twi_check_picture(const tw_shape *in, int data_format, tw_err *err);
+tw_status twi_need_rank(const tw_shape *in, int rank, tw_err *err);
+tw_status twi_need_picture(const tw_shape *in, int data_format, tw_err *err);
 // An axis as Keras counts it (negative: from the end), as an index into in->dim; -1: there is no such axis.
 int twi_axis(const tw_shape *in, int64_t axis);
 // For layers that change no shape.

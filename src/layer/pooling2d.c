@@ -27,7 +27,7 @@ static twi_window window_of(const pooling *c)
 static tw_status pooling_infer(const pooling *c, int n_in, const tw_shape *in, tw_shape *out, tw_err *err)
 {
     (void)n_in;
-    tw_status status = twi_check_picture(in, c->data_format, err);
+    tw_status status = twi_need_picture(in, c->data_format, err);
     twi_window w = window_of(c);
     return status ? status : twi_window_infer(&w, in, out, err);
 }

@@ -55,7 +55,7 @@ static tw_status separable_conv2d_infer(const separable_conv2d *c, int n_in, con
                                         tw_shape *out, tw_err *err)
 {
     (void)n_in;
-    tw_status status = twi_check_picture(in, c->data_format, err);
+    tw_status status = twi_need_picture(in, c->data_format, err);
     if (status)
         return status;
     if (c->filters < 1)

@@ -50,7 +50,7 @@ void twi_window_pads(const twi_window *w, const tw_shape *in, int64_t pad[4])
     }
 }
 
-tw_status twi_check_rank(const tw_shape *in, int rank, tw_err *err)
+tw_status twi_need_rank(const tw_shape *in, int rank, tw_err *err)
 {
     char text[TWI_SHAPE_TEXT];
     if (in->rank >= rank)
@@ -59,7 +59,7 @@ tw_status twi_check_rank(const tw_shape *in, int rank, tw_err *err)
                     twi_shape_text(in, text));
 }
 
-tw_status twi_check_picture(const tw_shape *in, int data_format, tw_err *err)
+tw_status twi_need_picture(const tw_shape *in, int data_format, tw_err *err)
 {
     char text[TWI_SHAPE_TEXT];
     if (data_format)

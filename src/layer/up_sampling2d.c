@@ -23,7 +23,7 @@ static tw_status up_sampling2d_infer(const up_sampling2d *c, int n_in, const tw_
                                      tw_err *err)
 {
     (void)n_in;
-    tw_status status = twi_check_picture(in, c->data_format, err);
+    tw_status status = twi_need_picture(in, c->data_format, err);
     if (status)
         return status;
     *out = *in;
