@@ -1,12 +1,11 @@
 // Versions of topwork and of what it stands on, for `topwork --version` and bug reports.
 //
-// Only what costs nothing is asked: constants of headers where a library would start itself up to answer (HDF5).
+// Only what costs nothing is asked: --version must come back at once.
 
 #include "base/error.h"
 #include "op/op.h"
 
 #include <gif_lib.h>
-#include <hdf5.h>
 #include <jansson.h>
 #include <stdio.h>
 // after stdio.h, which it needs
@@ -30,12 +29,11 @@ const char *tw_versions(char *buf, size_t size)
     snprintf(buf, size,
              "topwork %s\n"
              "%s\n"
-             "HDF5 %s · zlib %s · jansson %s\n"
+             "zlib %s · jansson %s\n"
              "libjpeg API %d%s · libpng %s · libwebp %d.%d.%d · giflib %d.%d.%d\n"
              "%s · xxHash %d.%d.%d\n"
              "HEIC photos: %s\n",
-             tw_version(), compute, TEXT(H5_VERS_MAJOR) "." TEXT(H5_VERS_MINOR) "." TEXT(H5_VERS_RELEASE),
-             zlibVersion(), JANSSON_VERSION, JPEG_LIB_VERSION,
+             tw_version(), compute, zlibVersion(), JANSSON_VERSION, JPEG_LIB_VERSION,
 #ifdef LIBJPEG_TURBO_VERSION
              " (libjpeg-turbo " TEXT(LIBJPEG_TURBO_VERSION) ")",
 #else
