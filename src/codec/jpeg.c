@@ -38,6 +38,7 @@ typedef struct reader {
     const char *name;
     tw_err *err;
     tw_status status;
+    bool is_out; // of bytes: what the library finds wrong from then on follows from that
 } reader;
 
 static _Noreturn void leave(reader *r, tw_status status)
@@ -53,6 +54,8 @@ static void on_error(j_common_ptr codec)
     codec->err->format_message(codec, why);
     if (codec->err->msg_code == JERR_OUT_OF_MEMORY || codec->err->msg_code == JERR_NO_BACKING_STORE)
         leave(r, twi_fail_at(r->err, TW_ENOMEM, r->name, -1, "%s: not enough memory to decode it", r->name));
+    if (r->is_out)
+        leave(r, twi_decoder_early(r->name, "JPEG", r->err));
     leave(r, twi_decoder_damaged(r->name, "JPEG", why, r->err));
 }
 
@@ -62,6 +65,7 @@ static void on_message(j_common_ptr codec, int level)
         return; // trace
     reader *r = (reader *)codec->err;
     int code = codec->err->msg_code;
+    r->is_out = r->is_out || code == JWRN_JPEG_EOF;
     // At the end of the bytes the library makes up an end marker (JWRN_JPEG_EOF). In a picture of one scan only rows that
     // meet that marker (JWRN_HIT_MARKER) are missing; otherwise later scans are.
     bool is_split = r->codec.progressive_mode || r->codec.comps_in_scan < r->codec.num_components;

@@ -79,6 +79,14 @@ static bool ask_for_rgb(reader *r, const twi_picture_options *o)
     return has_alpha && o->alpha == TWI_ALPHA_WHITE;
 }
 
+// By what has been read: EXIF may stand before or after the pixels.
+static int orientation_of(const reader *r)
+{
+    png_bytep exif = NULL;
+    png_uint_32 n = 0;
+    return png_get_eXIf_1(r->png, r->info, &n, &exif) ? twi_exif_orientation(exif, n) : 1;
+}
+
 static tw_status decode(reader *r, const twi_picture_options *o, twi_picture *out, int *orientation)
 {
     read_head(r);
@@ -101,11 +109,9 @@ static tw_status decode(reader *r, const twi_picture_options *o, twi_picture *ou
     if (keeps_alpha)
         twi_decoder_on_white(to, width * height, out->rgb);
     r->is_complete = true;
-    png_read_end(r->png, r->info); // checks the last sum; EXIF may follow the pixels
-    png_bytep exif = NULL;
-    png_uint_32 n = 0;
-    if (png_get_eXIf_1(r->png, r->info, &n, &exif))
-        *orientation = twi_exif_orientation(exif, n);
+    *orientation = orientation_of(r);
+    png_read_end(r->png, r->info); // checks the last sum
+    *orientation = orientation_of(r);
     return TW_OK;
 }
 
