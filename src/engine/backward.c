@@ -13,12 +13,12 @@ static bool passes_through(const twi_plan *plan, const twi_program_op *op)
 {
     if (!twi_op_is(op, "binary") || ((const twi_binary_params *)op->params)->function != TWI_ADD)
         return false;
-    tw_shape out = twi_shape_of(plan, op->out[0]), a = twi_shape_of(plan, op->in[0]),
-             b = twi_shape_of(plan, op->in[1]);
+    tw_shape out = twi_plan_shape(plan, op->out[0]), a = twi_plan_shape(plan, op->in[0]),
+             b = twi_plan_shape(plan, op->in[1]);
     return twi_shape_same(&a, &out) && twi_shape_same(&b, &out);
 }
 
-unsigned twi_backward_reads(const twi_plan *plan, const twi_program_op *op)
+unsigned twi_plan_backward_reads(const twi_plan *plan, const twi_program_op *op)
 {
     bool is_mean = (twi_op_is(op, "pool") && ((const twi_pool_params *)op->params)->is_mean) ||
                    (twi_op_is(op, "reduce") && !((const twi_reduce_params *)op->params)->is_max);
@@ -42,25 +42,25 @@ static void fill_request(const twi_plan_builder *b, const twi_program_op *op, tw
     for (int i = 0; i < op->n_in; i++) {
         r->is_absent[i] = op->in[i] == TWI_NONE;
         if (op->in[i] != TWI_NONE)
-            r->in[i] = twi_shape_of(plan, op->in[i]);
+            r->in[i] = twi_plan_shape(plan, op->in[i]);
         if (wants(plan, op->in[i]))
             r->grads_wanted |= 1u << i;
     }
     for (int i = 0; i < op->n_out; i++)
-        r->out[i] = twi_shape_of(plan, op->out[i]);
+        r->out[i] = twi_plan_shape(plan, op->out[i]);
 }
 
 // Refs of the forward values that the row reads.
 static tw_status find_inputs(twi_plan_builder *b, const twi_program_op *op, twi_plan_step *step, tw_err *err)
 {
-    unsigned reads = twi_backward_reads(b->plan, op);
+    unsigned reads = twi_plan_backward_reads(b->plan, op);
     tw_status status = TW_OK;
     for (int i = 0; !status && i < op->n_in; i++)
         if (op->in[i] != TWI_NONE && (reads & TWI_READS_IN(i)))
-            status = twi_ref_for(b, op->in[i], step->kernel->in_layout[i], &step->in[i], err);
+            status = twi_plan_ref(b, op->in[i], step->kernel->in_layout[i], &step->in[i], err);
     for (int i = 0; !status && i < op->n_out; i++)
         if (i > 0 || (reads & TWI_READS_OUT))
-            status = twi_ref_for(b, op->out[i], NULL, &step->out[i], err);
+            status = twi_plan_ref(b, op->out[i], NULL, &step->out[i], err);
     return status;
 }
 
@@ -73,11 +73,11 @@ static tw_status make_gradients(twi_plan_builder *b, const twi_program_op *op, t
         extra[i] = false;
         if (!wants(plan, op->in[i]))
             continue;
-        twi_value root = twi_root(plan, op->in[i]);
-        tw_shape shape = twi_shape_of(plan, root);
+        twi_value root = twi_plan_root(plan, op->in[i]);
+        tw_shape shape = twi_plan_shape(plan, root);
         int64_t bytes = (int64_t)twi_layout_bytes(NULL, &shape);
         extra[i] = b->is_written[root];
-        int buffer = extra[i] || b->grad[root] < 0 ? twi_buffer_new(plan, bytes, err) : b->grad[root];
+        int buffer = extra[i] || b->grad[root] < 0 ? twi_plan_buffer(plan, bytes, err) : b->grad[root];
         if (buffer < 0)
             return TW_ENOMEM;
         if (!extra[i])
@@ -96,8 +96,8 @@ static tw_status add_contributions(twi_plan_builder *b, const twi_program_op *op
     for (int i = 0; !status && i < op->n_in; i++) {
         if (!extra[i])
             continue;
-        twi_value root = twi_root(b->plan, op->in[i]);
-        tw_shape shape = twi_shape_of(b->plan, root);
+        twi_value root = twi_plan_root(b->plan, op->in[i]);
+        tw_shape shape = twi_plan_shape(b->plan, root);
         twi_plan_step sum = {.what = TWI_STEP_ADD,
                              .op = step->op,
                              .value = root,
@@ -106,7 +106,7 @@ static tw_status add_contributions(twi_plan_builder *b, const twi_program_op *op
                              .scratch = -1,
                              .count = twi_shape_count(&shape)};
         sum.bytes = sum.count * (int64_t)sizeof(float);
-        status = twi_step_add(b->plan, &sum, err);
+        status = twi_plan_add_step(b->plan, &sum, err);
     }
     return status;
 }
@@ -116,14 +116,14 @@ static tw_status pass_on(twi_plan_builder *b, int i, tw_err *err)
 {
     twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[i];
-    tw_shape shape = twi_shape_of(plan, op->out[0]);
-    int given = b->grad[twi_root(plan, op->out[0])];
+    tw_shape shape = twi_plan_shape(plan, op->out[0]);
+    int given = b->grad[twi_plan_root(plan, op->out[0])];
     bool is_taken = false;
     tw_status status = TW_OK;
     for (int j = 0; !status && j < 2; j++) {
         if (!wants(plan, op->in[j]))
             continue;
-        twi_value root = twi_root(plan, op->in[j]);
+        twi_value root = twi_plan_root(plan, op->in[j]);
         bool is_first = !b->is_written[root];
         b->is_written[root] = true;
         if (is_first && b->grad[root] < 0 && !is_taken) {
@@ -139,11 +139,11 @@ static tw_status pass_on(twi_plan_builder *b, int i, tw_err *err)
                               .count = twi_shape_count(&shape)};
         step.bytes = step.count * (int64_t)sizeof(float);
         if (b->grad[root] < 0)
-            b->grad[root] = twi_buffer_new(plan, step.bytes, err);
+            b->grad[root] = twi_plan_buffer(plan, step.bytes, err);
         if (b->grad[root] < 0)
             return TW_ENOMEM;
         step.out[0] = (twi_ref){TWI_REF_BUFFER, b->grad[root]};
-        status = twi_step_add(plan, &step, err);
+        status = twi_plan_add_step(plan, &step, err);
     }
     return status;
 }
@@ -152,7 +152,7 @@ static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
 {
     twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[i];
-    twi_value out = twi_root(plan, op->out[0]);
+    twi_value out = twi_plan_root(plan, op->out[0]);
     bool extra[TWI_OP_IN_MAX];
     twi_kernel_request request;
     fill_request(b, op, &request);
@@ -179,18 +179,18 @@ static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
         twi_kernel_free(step.kernel);
         return status;
     }
-    status = twi_step_add(plan, &step, err);
+    status = twi_plan_add_step(plan, &step, err);
     return status ? status : add_contributions(b, op, &step, extra, err);
 }
 
-tw_status twi_choose_backward(twi_plan_builder *b, tw_err *err)
+tw_status twi_plan_choose_backward(twi_plan_builder *b, tw_err *err)
 {
     twi_plan *plan = b->plan;
     if (!plan->o.wants_gradients)
         return TW_OK;
-    tw_shape shape = twi_shape_of(plan, plan->logits);
-    twi_value root = twi_root(plan, plan->logits);
-    int buffer = twi_buffer_new(plan, (int64_t)twi_layout_bytes(NULL, &shape), err);
+    tw_shape shape = twi_plan_shape(plan, plan->logits);
+    twi_value root = twi_plan_root(plan, plan->logits);
+    int buffer = twi_plan_buffer(plan, (int64_t)twi_layout_bytes(NULL, &shape), err);
     if (buffer < 0)
         return TW_ENOMEM;
     // Filled between the runs: after the last forward step, before the first backward step.

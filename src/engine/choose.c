@@ -12,14 +12,14 @@
 
 // ----------------------------------------------------------------------------------------------------- where values lie
 
-twi_value twi_root(const twi_plan *plan, twi_value v)
+twi_value twi_plan_root(const twi_plan *plan, twi_value v)
 {
     while (plan->alias.at[v] != v)
         v = plan->alias.at[v];
     return v;
 }
 
-tw_shape twi_shape_of(const twi_plan *plan, twi_value v)
+tw_shape twi_plan_shape(const twi_plan *plan, twi_value v)
 {
     return plan->program.values.at[v].shape;
 }
@@ -42,9 +42,9 @@ static bool has_own_data(const twi_plan *plan, twi_value root)
            plan->program.values.at[root].kind == TWI_VALUE_CONSTANT;
 }
 
-bool twi_is_stored(const twi_plan_builder *b, twi_value v)
+bool twi_plan_is_stored(const twi_plan_builder *b, twi_value v)
 {
-    twi_value root = twi_root(b->plan, v);
+    twi_value root = twi_plan_root(b->plan, v);
     return has_own_data(b->plan, root) || find_store(b, root, NULL, true);
 }
 
@@ -58,7 +58,7 @@ static tw_status prepare_later(twi_plan_builder *b, twi_value v, const twi_layou
                                tw_err *err)
 {
     twi_plan *plan = b->plan;
-    tw_shape shape = twi_shape_of(plan, v);
+    tw_shape shape = twi_plan_shape(plan, v);
     twi_prepared p = {.value = v, .layout = layout, .bytes = twi_layout_bytes(layout, &shape)};
     p.reorder = twi_reorder_new(&shape, NULL, layout, err);
     *ref = (twi_ref){TWI_REF_PREPARED, (int)plan->prepared.n};
@@ -73,24 +73,24 @@ static tw_status add_reorder(twi_plan_builder *b, twi_value v, const twi_layout 
                              const twi_layout *to, twi_ref *ref, tw_err *err)
 {
     twi_plan *plan = b->plan;
-    tw_shape shape = twi_shape_of(plan, v);
-    int buffer = twi_buffer_new(plan, (int64_t)twi_layout_bytes(to, &shape), err);
+    tw_shape shape = twi_plan_shape(plan, v);
+    int buffer = twi_plan_buffer(plan, (int64_t)twi_layout_bytes(to, &shape), err);
     *ref = (twi_ref){TWI_REF_BUFFER, buffer};
     twi_plan_step step = {.op = -1, .value = v, .in = {source}, .out = {*ref}, .scratch = -1};
     step.bytes = (int64_t)twi_layout_bytes(to, &shape);
     step.kernel = buffer < 0 ? NULL : twi_reorder_new(&shape, from, to, err);
     if (!step.kernel)
         return err && err->status ? err->status : TW_EFAILED;
-    tw_status status = twi_step_add(plan, &step, err);
+    tw_status status = twi_plan_add_step(plan, &step, err);
     if (!status && !twi_vec_push(&b->stores, ((twi_store){v, to, *ref}), err))
         status = TW_ENOMEM;
     return status;
 }
 
-tw_status twi_ref_for(twi_plan_builder *b, twi_value v, const twi_layout *layout, twi_ref *ref, tw_err *err)
+tw_status twi_plan_ref(twi_plan_builder *b, twi_value v, const twi_layout *layout, twi_ref *ref, tw_err *err)
 {
     twi_plan *plan = b->plan;
-    twi_value root = twi_root(plan, v);
+    twi_value root = twi_plan_root(plan, v);
     const twi_store *found = find_store(b, layout ? v : root, layout, false);
     if (found) {
         *ref = found->ref;
@@ -113,13 +113,13 @@ tw_status twi_ref_for(twi_plan_builder *b, twi_value v, const twi_layout *layout
     if (home)
         return add_reorder(b, v, home->layout, home->ref, layout, ref, err);
     twi_ref dense;
-    tw_status status = twi_ref_for(b, v, NULL, &dense, err);
+    tw_status status = twi_plan_ref(b, v, NULL, &dense, err);
     return status ? status : add_reorder(b, v, NULL, dense, layout, ref, err);
 }
 
 // ---------------------------------------------------------------------------------------------------- buffers and steps
 
-int twi_buffer_new(twi_plan *plan, int64_t bytes, tw_err *err)
+int twi_plan_buffer(twi_plan *plan, int64_t bytes, tw_err *err)
 {
     twi_buffer buffer = {.bytes = bytes, .first = TWI_FOREVER, .last = -1, .into = -1};
     return twi_vec_push(&plan->buffers, buffer, err) ? (int)plan->buffers.n - 1 : -1;
@@ -136,12 +136,12 @@ static void live_at(twi_plan *plan, const twi_ref *ref, int step)
         buffer->last = step;
 }
 
-tw_status twi_step_add(twi_plan *plan, const twi_plan_step *step, tw_err *err)
+tw_status twi_plan_add_step(twi_plan *plan, const twi_plan_step *step, tw_err *err)
 {
     int at = (int)plan->steps.n;
     twi_plan_step own = *step;
     if (own.kernel && own.kernel->scratch_bytes) {
-        own.scratch = twi_buffer_new(plan, (int64_t)own.kernel->scratch_bytes, err);
+        own.scratch = twi_plan_buffer(plan, (int64_t)own.kernel->scratch_bytes, err);
         live_at(plan, &(twi_ref){TWI_REF_BUFFER, own.scratch}, at);
     }
     if ((own.kernel && own.kernel->scratch_bytes && own.scratch < 0) ||
@@ -193,12 +193,12 @@ static void fill_request(const twi_plan_builder *b, const candidate *c, int n_fu
         r->is_absent[i] = in[i] == TWI_NONE;
         if (in[i] == TWI_NONE)
             continue;
-        r->in[i] = twi_shape_of(plan, in[i]);
+        r->in[i] = twi_plan_shape(plan, in[i]);
         r->is_constant[i] = plan->facts.at[in[i]] & TWI_FACT_CONSTANT;
         r->in_layout[i] = layout_now(b, in[i]);
     }
     for (int i = 0; i < op->n_out; i++)
-        r->out[i] = twi_shape_of(plan, op->out[i]);
+        r->out[i] = twi_plan_shape(plan, op->out[i]);
 }
 
 static bool wants_winograd(const twi_program_op *op, const twi_kernel_request *r)
@@ -248,7 +248,7 @@ static tw_status find_kernel(const twi_plan_builder *b, candidate *c, tw_err *er
 {
     const twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[c->op];
-    c->n_chain = twi_fuse_chain(b, c->op, c->fusion, c->from, c->further);
+    c->n_chain = twi_plan_fuse(b, c->op, c->fusion, c->from, c->further);
     int last = c->n_chain ? c->from[c->n_chain - 1] : c->op;
     bool is_frozen =
         !(plan->facts.at[plan->program.ops.at[last].out[0]] & TWI_FACT_LIVE) && !b->goes_back[last];
@@ -315,9 +315,9 @@ static int64_t macs_of(const twi_plan *plan, const twi_program_op *op)
         return 0;
     for (int i = 0; i < op->n_in; i++)
         if (op->in[i] != TWI_NONE)
-            in[i] = twi_shape_of(plan, op->in[i]);
+            in[i] = twi_plan_shape(plan, op->in[i]);
     for (int i = 0; i < op->n_out; i++)
-        out[i] = twi_shape_of(plan, op->out[i]);
+        out[i] = twi_plan_shape(plan, op->out[i]);
     return op->kind->macs(op->params, in, out);
 }
 
@@ -328,11 +328,11 @@ static tw_status find_inputs(twi_plan_builder *b, const candidate *c, twi_plan_s
     tw_status status = TW_OK;
     for (int i = 0; !status && i < op->n_in; i++)
         if (op->in[i] != TWI_NONE)
-            status = twi_ref_for(b, op->in[i], c->kernel->in_layout[i], &step->in[i], err);
+            status = twi_plan_ref(b, op->in[i], c->kernel->in_layout[i], &step->in[i], err);
     for (int i = 0; !status && i < c->n_fused; i++)
         if (c->further[i] != TWI_NONE)
-            status = twi_ref_for(b, c->further[i], c->kernel->in_layout[c->fusion[i].input],
-                                 &step->in[c->fusion[i].input], err);
+            status = twi_plan_ref(b, c->further[i], c->kernel->in_layout[c->fusion[i].input],
+                                  &step->in[c->fusion[i].input], err);
     return status;
 }
 
@@ -343,9 +343,9 @@ static tw_status make_outputs(twi_plan_builder *b, const candidate *c, twi_plan_
     for (int i = 0; i < op->n_out; i++) {
         twi_value v = i || !c->n_fused ? op->out[i] : plan->program.ops.at[c->from[c->n_fused - 1]].out[0];
         const twi_layout *layout = i ? NULL : c->kernel->out_layout;
-        tw_shape shape = twi_shape_of(plan, v);
+        tw_shape shape = twi_plan_shape(plan, v);
         int64_t bytes = (int64_t)twi_layout_bytes(layout, &shape);
-        int buffer = twi_buffer_new(plan, bytes, err);
+        int buffer = twi_plan_buffer(plan, bytes, err);
         step->out[i] = (twi_ref){TWI_REF_BUFFER, buffer};
         if (buffer < 0 || !twi_vec_push(&b->stores, ((twi_store){v, layout, step->out[i]}), err))
             return TW_ENOMEM;
@@ -374,7 +374,7 @@ static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
         b->is_absorbed[c.from[j]] = true;
     describe_fused(b, &c, &step);
     step.kernel = c.kernel;
-    return twi_step_add(plan, &step, err);
+    return twi_plan_add_step(plan, &step, err);
 }
 
 // Batch statistics change weights of the model: their version must grow.
@@ -389,7 +389,7 @@ static tw_status note_states(twi_plan *plan, const twi_program_op *op, tw_err *e
 
 static tw_status add_output(twi_plan_builder *b, twi_value v, twi_ref *ref, tw_err *err)
 {
-    tw_status status = twi_ref_for(b, v, NULL, ref, err);
+    tw_status status = twi_plan_ref(b, v, NULL, ref, err);
     if (!status && ref->kind == TWI_REF_BUFFER)
         b->plan->buffers.at[ref->index].last = TWI_FOREVER;
     return status;
@@ -399,8 +399,8 @@ static tw_status add_inputs(twi_plan_builder *b, tw_err *err)
 {
     twi_plan *plan = b->plan;
     for (size_t i = 0; i < plan->inputs.n; i++) {
-        tw_shape shape = twi_shape_of(plan, plan->inputs.at[i]);
-        int buffer = twi_buffer_new(plan, (int64_t)twi_layout_bytes(NULL, &shape), err);
+        tw_shape shape = twi_plan_shape(plan, plan->inputs.at[i]);
+        int buffer = twi_plan_buffer(plan, (int64_t)twi_layout_bytes(NULL, &shape), err);
         twi_ref ref = {TWI_REF_BUFFER, buffer};
         if (buffer < 0 || !twi_vec_push(&plan->input_refs, ref, err) ||
             !twi_vec_push(&b->stores, ((twi_store){plan->inputs.at[i], NULL, ref}), err))
@@ -412,7 +412,7 @@ static tw_status add_inputs(twi_plan_builder *b, tw_err *err)
     return TW_OK;
 }
 
-tw_status twi_choose(twi_plan_builder *b, tw_err *err)
+tw_status twi_plan_choose(twi_plan_builder *b, tw_err *err)
 {
     twi_plan *plan = b->plan;
     tw_status status = add_inputs(b, err);

@@ -8,9 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-const float *twi_value_data(const twi_plan *plan, twi_value v)
+const float *twi_plan_data(const twi_plan *plan, twi_value v)
 {
-    v = twi_root(plan, v);
+    v = twi_plan_root(plan, v);
     const twi_value_info *info = &plan->program.values.at[v];
     if (info->kind == TWI_VALUE_WEIGHT)
         return info->weight->data;
@@ -31,7 +31,7 @@ static double number(const twi_plan *plan, twi_value v, int64_t channel, double 
 {
     if (v == TWI_NONE)
         return otherwise;
-    return twi_value_data(plan, v)[twi_shape_count(&plan->program.values.at[v].shape) == 1 ? 0 : channel];
+    return twi_plan_data(plan, v)[twi_shape_count(&plan->program.values.at[v].shape) == 1 ? 0 : channel];
 }
 
 // The whole chain of folds of one channel as y = x · s + t.
@@ -87,7 +87,7 @@ static tw_status compute_fold(twi_plan *plan, const twi_derived *d, tw_err *err)
         if (bias)
             bias[c] = (float)(number(plan, d->bias, c, 0) * scale[c] + t);
     }
-    const float *from = twi_value_data(plan, d->kernel);
+    const float *from = twi_plan_data(plan, d->kernel);
     for (int64_t r = 0; kernel && r < rows; r++)
         for (int64_t c = 0; c < channels; c++)
             kernel[r * channels + c] = (float)(from[r * channels + c] * scale[c]);
@@ -104,7 +104,7 @@ static twi_view view_of(const twi_plan *plan, twi_value v)
     union {
         const float *in;
         void *out;
-    } data = {.in = twi_value_data(plan, v)};
+    } data = {.in = twi_plan_data(plan, v)};
     return (twi_view){TWI_F32, *shape, data.out};
 }
 
@@ -132,7 +132,7 @@ static tw_status lay_out(twi_plan *plan, twi_prepared *p, tw_err *err)
         p->data = twi_new_aligned(p->bytes, 1, "laid out weights", err);
     void *scratch = twi_new_aligned(p->reorder->scratch_bytes, 1, "laying out weights", err);
     tw_status status = p->data && scratch ? TW_OK : TW_ENOMEM;
-    twi_kernel_args args = {.in = {twi_value_data(plan, p->value)}, .out = {p->data}, .scratch = scratch};
+    twi_kernel_args args = {.in = {twi_plan_data(plan, p->value)}, .out = {p->data}, .scratch = scratch};
     if (!status)
         status = p->reorder->run(p->reorder, &args, err);
     twi_free(scratch);
@@ -144,7 +144,7 @@ static tw_status lay_out_all(twi_plan *plan, int n, const twi_value *values, tw_
 {
     tw_status status = TW_OK;
     for (size_t i = 0; !status && i < plan->prepared.n; i++) {
-        twi_value root = twi_root(plan, plan->prepared.at[i].value);
+        twi_value root = twi_plan_root(plan, plan->prepared.at[i].value);
         const twi_value_info *info = &plan->program.values.at[root];
         bool is_meant = !values && (info->kind == TWI_VALUE_WEIGHT || info->constant);
         for (int j = 0; j < n; j++)
@@ -164,7 +164,7 @@ static void give_back(twi_plan *plan, int n, const twi_value *values)
         }
 }
 
-tw_status twi_prepare(twi_plan *plan, tw_err *err)
+tw_status twi_plan_prepare(twi_plan *plan, tw_err *err)
 {
     tw_status status = lay_out_all(plan, 0, NULL, err);
     for (size_t i = 0; !status && i < plan->derived.n; i++) {

@@ -128,10 +128,10 @@ static tw_status fold_into(twi_plan_builder *b, int i, bool *keep, tw_err *err)
     return d.n_affine ? replace_weights(plan, op, &d, err) : TW_OK;
 }
 
-tw_status twi_fold(twi_plan_builder *b, tw_err *err)
+tw_status twi_plan_fold(twi_plan_builder *b, tw_err *err)
 {
     twi_program *g = &b->plan->program;
-    tw_status status = twi_count_users(b, err);
+    tw_status status = twi_plan_count_users(b, err);
     bool *keep = twi_new(g->ops.n, sizeof *keep, "a plan", err);
     if (!keep)
         return TW_ENOMEM;
@@ -141,7 +141,7 @@ tw_status twi_fold(twi_plan_builder *b, tw_err *err)
         if (keep[i] && has_constant_weights(b->plan, &g->ops.at[i]))
             status = fold_into(b, (int)i, keep, err);
     if (!status)
-        twi_prune_ops(g, keep);
+        twi_plan_prune_ops(g, keep);
     twi_free(keep);
     return status;
 }

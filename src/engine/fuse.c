@@ -28,11 +28,11 @@ static bool fuse_add(const twi_plan_builder *b, const twi_program_op *next, twi_
         return false;
     *other = next->in[0] == x ? next->in[1] : next->in[0];
     *f = (twi_fusion){.what = TWI_FUSE_ADD};
-    tw_shape one = twi_shape_of(plan, x), two = twi_shape_of(plan, *other);
-    return *other != x && twi_shape_same(&one, &two) && twi_is_stored(b, *other);
+    tw_shape one = twi_plan_shape(plan, x), two = twi_plan_shape(plan, *other);
+    return *other != x && twi_shape_same(&one, &two) && twi_plan_is_stored(b, *other);
 }
 
-int twi_fuse_chain(const twi_plan_builder *b, int op, twi_fusion *fusion, int *from, twi_value *further)
+int twi_plan_fuse(const twi_plan_builder *b, int op, twi_fusion *fusion, int *from, twi_value *further)
 {
     const twi_program *g = &b->plan->program;
     const twi_program_op *first = &g->ops.at[op];
@@ -41,7 +41,7 @@ int twi_fuse_chain(const twi_plan_builder *b, int op, twi_fusion *fusion, int *f
     if (b->plan->o.no_fusion || b->plan->o.is_reference || !takes_fusion(first))
         return 0;
     while (n < TWI_FUSION_MAX && b->n_users[x] == 1 && b->user[x] >= 0 &&
-           !(b->plan->facts.at[twi_root(b->plan, x)] & TWI_FACT_KEPT)) {
+           !(b->plan->facts.at[twi_plan_root(b->plan, x)] & TWI_FACT_KEPT)) {
         const twi_program_op *next = &g->ops.at[b->user[x]];
         further[n] = TWI_NONE;
         if (twi_op_is(next, "activation") ? !fuse_activation(next, &fusion[n])

@@ -18,7 +18,7 @@ static tw_status mark_upstream(const twi_plan *plan, bool *is_upstream, tw_err *
 static void keep_value(twi_plan_builder *b, twi_value v)
 {
     if (v != TWI_NONE)
-        b->plan->facts.at[twi_root(b->plan, v)] |= TWI_FACT_KEPT;
+        b->plan->facts.at[twi_plan_root(b->plan, v)] |= TWI_FACT_KEPT;
 }
 
 static tw_status mark_op(twi_plan_builder *b, int i, tw_err *err)
@@ -31,7 +31,7 @@ static tw_status mark_op(twi_plan_builder *b, int i, tw_err *err)
         return twi_fail(err, TW_EUNSUPPORTED,
                         "not supported yet: training through layer '%s' (%s has no gradient)", op->label,
                         op->kind->name);
-    unsigned reads = twi_backward_reads(b->plan, op);
+    unsigned reads = twi_plan_backward_reads(b->plan, op);
     for (int j = 0; j < op->n_in; j++)
         if (reads & TWI_READS_IN(j))
             keep_value(b, op->in[j]);
@@ -54,7 +54,7 @@ static tw_status list_weights(twi_plan_builder *b, tw_err *err)
             if (info->kind != TWI_VALUE_WEIGHT || info->weight != all.at[i] ||
                 !(plan->facts.at[v] & TWI_FACT_GRAD))
                 continue;
-            int buffer = twi_buffer_new(plan, twi_shape_count(&info->shape) * (int64_t)sizeof(float), err);
+            int buffer = twi_plan_buffer(plan, twi_shape_count(&info->shape) * (int64_t)sizeof(float), err);
             twi_gradient gradient = {.weight = all.at[i], .value = (twi_value)v, .buffer = buffer};
             if (buffer < 0 || !twi_vec_push(&plan->gradients, gradient, err)) {
                 status = TW_ENOMEM;

@@ -174,33 +174,33 @@ typedef struct twi_plan_builder {
 } twi_plan_builder;
 
 // The passes. See the head of this file.
-tw_status twi_prune_dead(twi_plan *plan, tw_err *err);
-tw_status twi_prune_constants(twi_plan *plan, tw_err *err);
-void twi_prune_ops(twi_program *program, const bool *keep);
-tw_status twi_fold(twi_plan_builder *b, tw_err *err);
+tw_status twi_plan_prune_dead(twi_plan *plan, tw_err *err);
+tw_status twi_plan_prune_constants(twi_plan *plan, tw_err *err);
+void twi_plan_prune_ops(twi_program *program, const bool *keep);
+tw_status twi_plan_fold(twi_plan_builder *b, tw_err *err);
 tw_status twi_plan_gradients(twi_plan_builder *b, tw_err *err);
-tw_status twi_choose(twi_plan_builder *b, tw_err *err);
-tw_status twi_choose_backward(twi_plan_builder *b, tw_err *err);
-tw_status twi_prepare(twi_plan *plan, tw_err *err);
-tw_status twi_place_buffers(twi_plan *plan, tw_err *err);
+tw_status twi_plan_choose(twi_plan_builder *b, tw_err *err);
+tw_status twi_plan_choose_backward(twi_plan_builder *b, tw_err *err);
+tw_status twi_plan_prepare(twi_plan *plan, tw_err *err);
+tw_status twi_plan_place(twi_plan *plan, tw_err *err);
 
 // Pieces of them.
 // What the backward kernel of this op reads: the row's backward_reads, less what these parameters leave out.
-unsigned twi_backward_reads(const twi_plan *plan, const twi_program_op *op);
-tw_status twi_count_users(twi_plan_builder *b, tw_err *err);
+unsigned twi_plan_backward_reads(const twi_plan *plan, const twi_program_op *op);
+tw_status twi_plan_count_users(twi_plan_builder *b, tw_err *err);
 // A value more, with facts, its own memory.
 twi_value twi_plan_value(twi_plan *plan, const twi_value_info *info, uint8_t facts, tw_err *err);
-twi_value twi_root(const twi_plan *plan, twi_value v);
+twi_value twi_plan_root(const twi_plan *plan, twi_value v);
 // Neighbours that could be done by op's kernel: fusions in order, the ops they come from, and the further inputs.
 // Returns how many.
-int twi_fuse_chain(const twi_plan_builder *b, int op, twi_fusion *fusion, int *from, twi_value *further);
-bool twi_is_stored(const twi_plan_builder *b, twi_value v);
-tw_status twi_ref_for(twi_plan_builder *b, twi_value v, const twi_layout *layout, twi_ref *ref, tw_err *err);
-int twi_buffer_new(twi_plan *plan, int64_t bytes, tw_err *err); // -1 when memory is out
+int twi_plan_fuse(const twi_plan_builder *b, int op, twi_fusion *fusion, int *from, twi_value *further);
+bool twi_plan_is_stored(const twi_plan_builder *b, twi_value v);
+tw_status twi_plan_ref(twi_plan_builder *b, twi_value v, const twi_layout *layout, twi_ref *ref, tw_err *err);
+int twi_plan_buffer(twi_plan *plan, int64_t bytes, tw_err *err); // -1 when memory is out
 // Appends a step; its buffers live at least from and until it.
-tw_status twi_step_add(twi_plan *plan, const twi_plan_step *step, tw_err *err);
+tw_status twi_plan_add_step(twi_plan *plan, const twi_plan_step *step, tw_err *err);
 // Dense numbers of a weight or constant.
-const float *twi_value_data(const twi_plan *plan, twi_value v);
-tw_shape twi_shape_of(const twi_plan *plan, twi_value v);
+const float *twi_plan_data(const twi_plan *plan, twi_value v);
+tw_shape twi_plan_shape(const twi_plan *plan, twi_value v);
 
 #endif

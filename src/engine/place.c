@@ -100,7 +100,7 @@ static tw_status place_all(twi_plan *plan, sorted *order, int n, int *placed, tw
     return TW_OK;
 }
 
-tw_status twi_place_buffers(twi_plan *plan, tw_err *err)
+tw_status twi_plan_place(twi_plan *plan, tw_err *err)
 {
     size_t n = plan->buffers.n;
     sorted *order = twi_new(n, sizeof *order, "a plan", err);

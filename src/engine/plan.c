@@ -30,7 +30,7 @@ static tw_status find_places(const twi_plan *plan, const twi_frontier *f, twi_va
         values[i] = twi_place_find(&plan->program, &f->at[i]);
         tw_shape shape = {0}, expected = twi_shape_batch(&f->at[i].shape, plan->o.batch);
         if (values[i] != TWI_NONE)
-            shape = twi_shape_of(plan, values[i]);
+            shape = twi_plan_shape(plan, values[i]);
         char a[TWI_SHAPE_TEXT], b[TWI_SHAPE_TEXT];
         if (values[i] == TWI_NONE || !twi_shape_same(&shape, &expected))
             return twi_fail(err, TW_EINVAL,
@@ -165,7 +165,7 @@ twi_value twi_plan_value(twi_plan *plan, const twi_value_info *info, uint8_t fac
 
 // -------------------------------------------------------------------------------------------------------------- building
 
-tw_status twi_count_users(twi_plan_builder *b, tw_err *err)
+tw_status twi_plan_count_users(twi_plan_builder *b, tw_err *err)
 {
     const twi_plan *plan = b->plan;
     const twi_program *g = &plan->program;
@@ -200,7 +200,8 @@ static tw_status builder_open(twi_plan_builder *b, tw_err *err)
     b->is_written = twi_new(g->values.n, sizeof *b->is_written, "a plan", err);
     for (size_t v = 0; b->grad && v < g->values.n; v++)
         b->grad[v] = -1;
-    return b->goes_back && b->is_absorbed && b->grad && b->is_written ? twi_count_users(b, err) : TW_ENOMEM;
+    return b->goes_back && b->is_absorbed && b->grad && b->is_written ? twi_plan_count_users(b, err)
+                                                                      : TW_ENOMEM;
 }
 
 static void builder_close(twi_plan_builder *b)
@@ -222,7 +223,7 @@ static tw_status cut(twi_plan *plan, const tw_model *m, const twi_plan_options *
     if (!status && o->from && o->from->n)
         status = start_at(plan, o->from, err);
     if (!status)
-        status = twi_prune_dead(plan, err);
+        status = twi_plan_prune_dead(plan, err);
     if (!status)
         status = check_inputs(plan, err);
     if (!status)
@@ -236,21 +237,21 @@ static tw_status build(twi_plan *plan, twi_plan_builder *b, tw_err *err)
 {
     tw_status status = collect_facts(plan, err);
     if (!status)
-        status = twi_prune_constants(plan, err);
+        status = twi_plan_prune_constants(plan, err);
     if (!status && !plan->o.no_fusion)
-        status = twi_fold(b, err);
+        status = twi_plan_fold(b, err);
     if (!status)
         status = builder_open(b, err);
     if (!status)
         status = twi_plan_gradients(b, err);
     if (!status)
-        status = twi_choose(b, err);
+        status = twi_plan_choose(b, err);
     if (!status)
-        status = twi_choose_backward(b, err);
+        status = twi_plan_choose_backward(b, err);
     if (!status)
-        status = twi_prepare(plan, err);
+        status = twi_plan_prepare(plan, err);
     if (!status)
-        status = twi_place_buffers(plan, err);
+        status = twi_plan_place(plan, err);
     plan->seconds = twi_new(plan->steps.n, sizeof *plan->seconds, "a plan", err);
     plan->n_timed = twi_new(2, sizeof *plan->n_timed, "a plan", err);
     return (plan->seconds && plan->n_timed) || status ? status : TW_ENOMEM;
@@ -381,5 +382,5 @@ int64_t twi_plan_macs(const twi_plan *plan)
 
 tw_status twi_plan_refresh(twi_plan *plan, tw_err *err)
 {
-    return twi_prepare(plan, err);
+    return twi_plan_prepare(plan, err);
 }

@@ -5,7 +5,7 @@
 
 #include "engine/inside.h"
 
-void twi_prune_ops(twi_program *g, const bool *keep)
+void twi_plan_prune_ops(twi_program *g, const bool *keep)
 {
     size_t n = 0;
     for (size_t i = 0; i < g->ops.n; i++) {
@@ -21,14 +21,14 @@ void twi_prune_ops(twi_program *g, const bool *keep)
     g->ops.n = n;
 }
 
-tw_status twi_prune_dead(twi_plan *plan, tw_err *err)
+tw_status twi_plan_prune_dead(twi_plan *plan, tw_err *err)
 {
     twi_program *g = &plan->program;
     bool *keep = twi_new(g->ops.n, sizeof *keep, "a plan", err);
     bool *is_needed = twi_new(g->values.n, sizeof *is_needed, "a plan", err);
     if (keep && is_needed) {
         twi_trace_needed(g, (int)plan->outputs.n, plan->outputs.at, keep, is_needed);
-        twi_prune_ops(g, keep);
+        twi_plan_prune_ops(g, keep);
     }
     tw_status status = keep && is_needed ? TW_OK : TW_ENOMEM;
     twi_free(keep);
@@ -46,7 +46,7 @@ static bool is_constant_op(const twi_plan *plan, const twi_program_op *op)
     return true;
 }
 
-tw_status twi_prune_constants(twi_plan *plan, tw_err *err)
+tw_status twi_plan_prune_constants(twi_plan *plan, tw_err *err)
 {
     twi_program *g = &plan->program;
     bool *keep = twi_new(g->ops.n, sizeof *keep, "a plan", err);
@@ -65,7 +65,7 @@ tw_status twi_prune_constants(twi_plan *plan, tw_err *err)
             status = TW_ENOMEM;
     }
     if (!status)
-        twi_prune_ops(g, keep);
+        twi_plan_prune_ops(g, keep);
     twi_free(keep);
     return status;
 }

@@ -54,7 +54,7 @@ static const void *readable(const twi_run *run, const twi_ref *ref)
     case TWI_REF_BUFFER:
         return run->arena + plan->buffers.at[ref->index].offset;
     case TWI_REF_VALUE:
-        return twi_value_data(plan, ref->index);
+        return twi_plan_data(plan, ref->index);
     case TWI_REF_PREPARED:
         return plan->prepared.at[ref->index].data;
     case TWI_REF_NONE:
