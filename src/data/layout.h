@@ -48,6 +48,5 @@ bool twi_gather_has_folders(const twi_gather *g);
 tw_status twi_gather_add(twi_gather *g, const char *path, const char *class_name, size_t n, tw_err *err);
 // The same by the path it is opened with.
 tw_status twi_gather_add_file(twi_gather *g, const char *path, const char *class_name, size_t n, tw_err *err);
-const char *twi_base_name(const char *path);
 
 #endif

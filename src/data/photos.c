@@ -33,12 +33,6 @@ typedef struct opening {
 
 // ---------------------------------------------------------------------------------------------------------- gathering
 
-const char *twi_base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 const char *twi_gather_next(const twi_gather *g, size_t *i)
 {
     size_t n = strlen(g->under);

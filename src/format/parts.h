@@ -44,8 +44,6 @@ void twi_list_add(twi_str *list, const char *name);
 const char *twi_layer_title(const twi_layer *layer, char *buf, size_t size);
 // Own weights, or a nested model's.
 bool twi_layer_has_weights(const twi_layer *layer);
-// The part after the last '/'.
-const char *twi_base_name(const char *path);
 
 // ------------------------------------------------------------------------------------------------- configs (config_*.c)
 

@@ -10,12 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *twi_base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 const char *twi_layer_title(const twi_layer *layer, char *buf, size_t size)
 {
     int n = snprintf(buf, size, "%s '%s'", layer->kind->name, layer->name ? layer->name : "");

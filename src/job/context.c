@@ -163,17 +163,17 @@ void twi_warn(tw_context *tw, const char *fmt, ...)
 
 // -------------------------------------------------------------------------------------------------------------- stages
 
-static void tell(twi_stage *s, tw_event_kind kind, int64_t done, int64_t total, const char *text)
+static void tell(twi_progress *s, tw_event_kind kind, int64_t done, int64_t total, const char *text)
 {
     tw_event event = event_of(kind, s->name, text);
     event.done = done;
     event.total = total;
     event.unit = s->unit;
-    event.seconds = twi_stage_seconds(s);
+    event.seconds = twi_progress_seconds(s);
     twi_event(s->tw, &event);
 }
 
-void twi_stage_begin(twi_stage *stage, tw_context *tw, const char *name, int64_t total, const char *unit,
+void twi_progress_begin(twi_progress *stage, tw_context *tw, const char *name, int64_t total, const char *unit,
                      const char *fmt, ...)
 {
     stage->tw = tw;
@@ -192,27 +192,27 @@ void twi_stage_begin(twi_stage *stage, tw_context *tw, const char *name, int64_t
 }
 
 // True for one thread each tenth of a second.
-static bool is_due(twi_stage *s)
+static bool is_due(twi_progress *s)
 {
-    long long now = (long long)(twi_stage_seconds(s) * 1e9), due = atomic_load(&s->next_ns);
+    long long now = (long long)(twi_progress_seconds(s) * 1e9), due = atomic_load(&s->next_ns);
     return now >= due && atomic_compare_exchange_strong(&s->next_ns, &due, now + 100000000);
 }
 
-void twi_stage_add(twi_stage *stage, int64_t n)
+void twi_progress_add(twi_progress *stage, int64_t n)
 {
     long long done = atomic_fetch_add(&stage->done, n) + n;
     if (is_due(stage))
         tell(stage, TW_EVENT_PROGRESS, done, stage->total, NULL);
 }
 
-void twi_stage_set(twi_stage *stage, int64_t done, int64_t total, const char *text)
+void twi_progress_set(twi_progress *stage, int64_t done, int64_t total, const char *text)
 {
     atomic_store(&stage->done, done);
     if (is_due(stage))
         tell(stage, TW_EVENT_PROGRESS, done, total, text);
 }
 
-void twi_stage_end(twi_stage *stage, const char *fmt, ...)
+void twi_progress_end(twi_progress *stage, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -222,7 +222,7 @@ void twi_stage_end(twi_stage *stage, const char *fmt, ...)
     twi_free(text);
 }
 
-double twi_stage_seconds(const twi_stage *stage)
+double twi_progress_seconds(const twi_progress *stage)
 {
     return twi_seconds() - stage->began;
 }

@@ -1,10 +1,10 @@
 // The context inside: what a verb uses to give results, to tell how far it is, and to learn that it should stop.
 //
 //     twi_say(tw, "photos", "%s in 2 classes", count);                 // one line
-//     twi_stage features;
-//     twi_stage_begin(&features, tw, "features", n, "photos", NULL);   // a stage that is counted
-//     twi_stage_add(&features, 1);                                     // from any thread
-//     twi_stage_end(&features, "kept for the next run");
+//     twi_progress features;
+//     twi_progress_begin(&features, tw, "features", n, "photos", NULL);   // a stage that is counted
+//     twi_progress_add(&features, 1);                                     // from any thread
+//     twi_progress_end(&features, "kept for the next run");
 #ifndef TWI_JOB_CONTEXT_H
 #define TWI_JOB_CONTEXT_H
 
@@ -40,21 +40,21 @@ void twi_note(tw_context *tw, const char *fmt, ...) TWI_PRINTF(2, 3);
 void twi_warn(tw_context *tw, const char *fmt, ...) TWI_PRINTF(2, 3);
 
 // A stage that is counted. Counting is thread-safe and tells the listener at most ten times a second.
-typedef struct twi_stage {
+typedef struct twi_progress {
     tw_context *tw;
     const char *name, *unit;
     int64_t total; // 0: not known
     double began;  // twi_seconds
     atomic_llong done, next_ns;
-} twi_stage;
+} twi_progress;
 // fmt NULL: nothing to say yet.
-void twi_stage_begin(twi_stage *stage, tw_context *tw, const char *name, int64_t total, const char *unit,
+void twi_progress_begin(twi_progress *stage, tw_context *tw, const char *name, int64_t total, const char *unit,
                      const char *fmt, ...) TWI_PRINTF(6, 7);
-void twi_stage_add(twi_stage *stage, int64_t n);
+void twi_progress_add(twi_progress *stage, int64_t n);
 // Sets the count, with what is being counted within the stage ("epoch 3/10") or NULL.
-void twi_stage_set(twi_stage *stage, int64_t done, int64_t total, const char *text);
-void twi_stage_end(twi_stage *stage, const char *fmt, ...) TWI_PRINTF(2, 3);
-double twi_stage_seconds(const twi_stage *stage);
+void twi_progress_set(twi_progress *stage, int64_t done, int64_t total, const char *text);
+void twi_progress_end(twi_progress *stage, const char *fmt, ...) TWI_PRINTF(2, 3);
+double twi_progress_seconds(const twi_progress *stage);
 
 // Seconds of a clock that only goes forward.
 double twi_seconds(void);

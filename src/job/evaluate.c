@@ -14,7 +14,7 @@ typedef struct evaluation {
     twi_recipe recipe;
     twi_photos photos;
     twi_vec(const char *) labels; // the model's, in its order; NULL-ended for matching
-    twi_stage stage;
+    twi_progress stage;
     int64_t n_bad;
 } evaluation;
 
@@ -80,7 +80,7 @@ static tw_status match_classes(evaluation *e, tw_err *err)
 static void on_progress(void *self, int64_t done, int64_t total)
 {
     evaluation *e = self;
-    twi_stage_set(&e->stage, done, total, NULL);
+    twi_progress_set(&e->stage, done, total, NULL);
 }
 
 static bool is_cancelled(void *self)
@@ -206,7 +206,7 @@ static tw_status run(evaluation *e, tw_err *err)
     if (!status)
         status = match_classes(e, err);
     if (!status) {
-        twi_stage_begin(&e->stage, e->tw, "evaluate", (int64_t)e->photos.at.n, "photos", NULL);
+        twi_progress_begin(&e->stage, e->tw, "evaluate", (int64_t)e->photos.at.n, "photos", NULL);
         status = measure(e, p, err);
     }
     twi_predictor_free(p);

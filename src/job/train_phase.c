@@ -19,21 +19,21 @@ static const char *const checkpoint_names[TWI_PHASES] = {"checkpoint.tw", "check
 
 static void count_features(void *self, int64_t done, int64_t total)
 {
-    twi_stage *stage = self;
-    twi_stage_set(stage, done, total, NULL);
+    twi_progress *stage = self;
+    twi_progress_set(stage, done, total, NULL);
 }
 
 static bool stage_cancelled(void *self)
 {
-    const twi_stage *stage = self;
+    const twi_progress *stage = self;
     return twi_is_cancelled(stage->tw);
 }
 
 static tw_status make_features(training *t, tw_err *err)
 {
-    twi_stage stage;
+    twi_progress stage;
     int64_t n = (int64_t)t->photos.at.n;
-    twi_stage_begin(&stage, t->tw, "features", n, "photos", NULL);
+    twi_progress_begin(&stage, t->tw, "features", n, "photos", NULL);
     twi_features_options o = {.frontier = &t->frontier,
                               .recipe = &t->classifier.recipe,
                               .cache_dir = t->cache_dir,
@@ -43,11 +43,11 @@ static tw_status make_features(training *t, tw_err *err)
                               .on_progress = count_features,
                               .is_cancelled = stage_cancelled};
     tw_status status = twi_features_make(t->classifier.model, &t->photos, &o, &t->features, err);
-    t->features_seconds += twi_stage_seconds(&stage);
+    t->features_seconds += twi_progress_seconds(&stage);
     t->n_decoded += t->features.n_decoded;
     if (status)
         return status;
-    twi_stage_end(&stage, "%s",
+    twi_progress_end(&stage, "%s",
                   t->features.n_decoded == 0 ? "all found in the cache"
                   : t->cache_dir             ? "kept for the next run"
                                              : "not kept (--cache off)");

@@ -118,8 +118,8 @@ static void lines_longer_than_any_buffer_arrive_whole(void **state)
 static void count(void *arg, int64_t index, int worker)
 {
     (void)index, (void)worker;
-    twi_stage *stage = arg;
-    twi_stage_add(stage, 1);
+    twi_progress *stage = arg;
+    twi_progress_add(stage, 1);
     twi_print(stage->tw, "row");
 }
 
@@ -131,11 +131,11 @@ static void stage_counts_from_any_thread_and_tells_seldom(void **state)
     tw_context *tw = open_heard(&h);
     twi_pool *pool = twi_pool_new(4, &err);
     expect_ok(err);
-    twi_stage stage;
-    twi_stage_begin(&stage, tw, "features", 500, "photos", NULL);
+    twi_progress stage;
+    twi_progress_begin(&stage, tw, "features", 500, "photos", NULL);
     assert_int_equal(h.last.kind, TW_EVENT_STAGE);
     twi_pool_run(pool, 500, count, &stage);
-    twi_stage_end(&stage, "kept");
+    twi_progress_end(&stage, "kept");
     assert_int_equal(h.last.kind, TW_EVENT_END);
     assert_int_equal(h.last.done, 500);
     assert_int_equal(h.last.total, 500);
@@ -143,7 +143,7 @@ static void stage_counts_from_any_thread_and_tells_seldom(void **state)
     assert_int_equal(h.writes, 500);
     assert_int_equal(h.overlaps, 0);
     assert_true(h.events >= 3);
-    assert_true(h.events <= 3 + (int)(twi_stage_seconds(&stage) * 10) + 1);
+    assert_true(h.events <= 3 + (int)(twi_progress_seconds(&stage) * 10) + 1);
     twi_pool_free(pool);
     tw_close(tw);
 }
