@@ -5,6 +5,7 @@
 #include "job/trunk.h"
 #include "layer/spec.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -95,12 +96,24 @@ static tw_status set_dropout(twi_layers_parsed *head, double rate, tw_err *err)
     return TW_OK;
 }
 
+// "dropout", "dense", but "gap": a class name in lower case unless it is long and has a short alias.
+static void describe_kind(twi_str *text, const tw_layer_kind *kind)
+{
+    size_t n = strlen(kind->name), short_name = 14;
+    if (n > short_name && kind->aliases) {
+        twi_str_add_n(text, kind->aliases, strcspn(kind->aliases, " "));
+        return;
+    }
+    for (const char *c = kind->name; *c; c++) {
+        char lower = (char)tolower((unsigned char)*c);
+        twi_str_add_n(text, &lower, 1);
+    }
+}
+
 static void describe(twi_str *text, const twi_layer *layer)
 {
     twi_str_add(text, text->n ? " → " : "");
-    twi_str_add(text, layer->kind->aliases ? "" : layer->kind->name);
-    if (layer->kind->aliases)
-        twi_str_add_n(text, layer->kind->aliases, strcspn(layer->kind->aliases, " "));
+    describe_kind(text, layer->kind);
     json_t *config = json_object();
     tw_err ignored = {0};
     if (!twi_fields_write(layer->kind->fields, layer->config, config, &ignored)) {

@@ -173,8 +173,8 @@ static void tell(twi_progress *s, tw_event_kind kind, int64_t done, int64_t tota
     twi_event(s->tw, &event);
 }
 
-void twi_progress_begin(twi_progress *stage, tw_context *tw, const char *name, int64_t total, const char *unit,
-                     const char *fmt, ...)
+void twi_progress_begin(twi_progress *stage, tw_context *tw, const char *name, int64_t total,
+                        const char *unit, const char *fmt, ...)
 {
     stage->tw = tw;
     stage->name = name;

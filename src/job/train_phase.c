@@ -48,9 +48,9 @@ static tw_status make_features(training *t, tw_err *err)
     if (status)
         return status;
     twi_progress_end(&stage, "%s",
-                  t->features.n_decoded == 0 ? "all found in the cache"
-                  : t->cache_dir             ? "kept for the next run"
-                                             : "not kept (--cache off)");
+                     t->features.n_decoded == 0 ? "all found in the cache"
+                     : t->cache_dir             ? "kept for the next run"
+                                                : "not kept (--cache off)");
     return TW_OK;
 }
 
@@ -143,7 +143,8 @@ static void on_progress(void *self, const twi_fit_progress *p)
     tw_event event = {.kind = TW_EVENT_PROGRESS,
                       .stage = stage_names[t->phase],
                       .done = p->epoch * p->steps + p->step,
-                      .total = p->epochs * p->steps};
+                      .total = p->epochs * p->steps,
+                      .unit = "steps"};
     twi_event(t->tw, &event);
 }
 
