@@ -7,9 +7,16 @@
 // error stays: an err that is already set is not overwritten, and a NULL object argument returns NULL without
 // writing, so a chain of calls needs one check at its end. The library never exits, prints or aborts on bad input.
 //
-// Threads: a tw_context may be used from several threads; one model must not be trained from two at once.
+// Threads: a tw_context may be used from several threads; one model, with the layers, weights and models it shares,
+// must not: use a copy for each thread.
 //
-// Contents: 1 status and errors · 2 shapes · 3 option rows · 4 context · 5 the verbs
+// Options: calls with options are macros over a function that takes one struct, `tw_fit(model, data, .epochs = 3)` is
+// `tw_fit_(&(tw_fit_options){.model = model, .data = data, .epochs = 3})`. From C++ or another language fill the struct
+// and call the function with the underscore. Zero is Keras's default, so flags are negative (`.no_top`); where a number
+// must be zero, TW_ZERO says so.
+//
+// Contents: 1 status and errors · 2 shapes · 3 option rows · 4 context · 5 the verbs (a job in one call each)
+//           6 models and layers · 7 data · 8 training · 9 weights and files (the same jobs from their parts)
 #ifndef TOPWORK_H
 #define TOPWORK_H
 
@@ -70,6 +77,16 @@ typedef struct tw_shape {
     int32_t rank; // 0 … TW_RANK_MAX
     int64_t dim[TW_RANK_MAX];
 } tw_shape;
+
+// TW_SHAPE(224, 224, 3): a shape of up to TW_RANK_MAX sizes. C++: tw_shape{3, {224, 224, 3}}.
+#define TW_SHAPE(...)                                                                                        \
+    ((tw_shape){.rank = (int32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dim = {__VA_ARGS__}})
+
+// Zero, in members where 0 means the default: `.rate = TW_ZERO`. An odd number that no option can mean.
+#define TW_ZERO INT64_C(-4503599627370497)
+
+// Frees texts that are said to be yours to tw_free. NULL allowed.
+TW_API void tw_free(void *text);
 
 // -------------------------------------------------------------------------------------------------- 3 option rows
 //
@@ -342,6 +359,394 @@ typedef struct tw_report_options {
 TW_API extern const tw_field tw_report_fields[];
 // (Re)writes <run>/report.html from the files of the run; prints its path.
 TW_API tw_status tw_report(tw_context *tw, const tw_report_options *options, tw_err *err);
+
+// --------------------------------------------------------------------------------------------- 6 models and layers
+//
+// Transfer learning from its parts:
+//
+//     tw_model *trunk = tw_application(tw, "vgg16", .no_top = true, .err = &err);
+//     tw_model_set_trainable(trunk, false);
+//     tw_model *model = tw_sequential(tw, "cats_dogs");
+//     tw_add(model, tw_nest(trunk, .inference = true));
+//     tw_add(model, tw_flatten());
+//     tw_add(model, tw_dense(256, .activation = "relu", .kernel_regularizer = "l2:1e-4"));
+//     tw_add(model, tw_dropout(0.5));
+//     tw_add(model, tw_dense(1, .activation = "sigmoid"));
+//     tw_compile(model, .optimizer = "adam", .loss = "binary_crossentropy");
+//     tw_history *history = tw_fit(model, photos, .epochs = 10, .patience = 3, .err = &err);
+//
+// Calls that build (tw_add, tw_input, tw_call, tw_output …) record their first error in the model; tw_compile, tw_fit,
+// tw_model_save and the like return it. So a model is built without checks in between.
+//
+// Models and layers are counted references: tw_add, tw_call and tw_nest keep what they are given alive, so a trunk may
+// be freed once it is in a model, or kept and unfrozen later. Counting is not atomic.
+
+typedef struct tw_model tw_model;
+typedef struct twi_layer tw_layer;   // one layer with its weights; may be called in several places
+typedef struct twi_weight tw_weight; // one variable of a layer
+
+// What a layer shall be, before it is one: kind and options, copied. Made by the constructors of topwork_layers.h
+// (tw_dense, tw_conv2d …), by tw_layer and tw_nest; used up at once by tw_add, tw_call or tw_layer_new.
+#define TW_LAYER_TEXT 1024
+typedef struct tw_layer_spec {
+    const char *class_name;   // Keras's, "Dense"; lent until used
+    const char *json;         // Keras's config, lent until used; NULL: `text` holds the options
+    tw_model *nested;         // of tw_nest; lent until used
+    bool frozen, inference;   // trainable = False; of tw_nest
+    bool overflows;           // `text` was too short: an error where the layer is made
+    char text[TW_LAYER_TEXT]; // "name=value" lines
+} tw_layer_spec;
+
+// Keras's layers: tw_dense(units, …), tw_conv2d(filters, {3}, …), tw_flatten() … (generated from the library's tables).
+#include "topwork_layers.h"
+
+// Any layer from its Keras class name ("Dense") and JSON config ("{\"units\": 10}"; NULL: defaults). What the
+// constructors above do, for C++, other languages and files. Both texts are lent until the layer is made.
+TW_API tw_layer_spec tw_layer_(const char *class_name, const char *json);
+#define tw_layer(class_name, json) tw_layer_(class_name, json)
+
+// A model as a layer. inference: its random layers stay quiet and its BatchNormalization keeps its statistics, also
+// while training, so that a frozen trunk is one frozen prefix. Without it, Keras's rules: Dropout is active in tw_fit
+// even in a frozen model.
+typedef struct tw_nest_options {
+    tw_model *model;
+    bool inference;
+} tw_nest_options;
+TW_API tw_layer_spec tw_nest_(const tw_nest_options *o);
+#define tw_nest(...) tw_nest_(&(tw_nest_options){.model = __VA_ARGS__})
+
+// A value of a functional model: output `slot` of a call. model NULL: none, the result of a failed call; calls on it
+// do nothing. Valid as long as its model.
+typedef struct tw_tensor {
+    tw_model *model;
+    int32_t node, slot;
+} tw_tensor;
+
+// ---- making models. All are yours: tw_model_free.
+
+// An architecture of Keras Applications by name ("vgg16", "mobilenet_v2:0.35"; `topwork models` lists them).
+// TW_EINVAL: unknown name or wrong option. TW_EUNUSABLE: weights not found (the message says where they were looked
+// for) or not fitting.
+typedef struct tw_application_options {
+    tw_context *tw;
+    const char *architecture;
+    const char *weights;  // NULL or "imagenet"; "none": random, drawn when first needed; or a file
+    bool no_top;          // without its classifier
+    tw_shape input_shape; // TW_SHAPE(height, width, 3); rank 0: the architecture's
+    // Builds on this tensor of a functional model instead of an input of its own. The result is a new reference to that
+    // model; its output becomes the network's.
+    tw_tensor input_tensor;
+    const char *pooling;               // without top: NULL, "avg" or "max"
+    int64_t classes;                   // with top; 0: 1000
+    const char *classifier_activation; // with top; NULL: "softmax"
+    const char *name;                  // NULL: Keras's
+    tw_err *err;
+} tw_application_options;
+TW_API tw_model *tw_application_(const tw_application_options *o);
+#define tw_application(...) tw_application_(&(tw_application_options){.tw = __VA_ARGS__})
+
+// An empty model: a chain of layers (tw_add), or a graph of calls (tw_input, tw_call, tw_output). name may be NULL.
+typedef struct tw_model_options {
+    tw_context *tw;
+    const char *name;
+    tw_err *err; // TW_ENOMEM
+} tw_model_options;
+TW_API tw_model *tw_sequential_(const tw_model_options *o);
+TW_API tw_model *tw_functional_(const tw_model_options *o);
+#define tw_sequential(...) tw_sequential_(&(tw_model_options){.tw = __VA_ARGS__})
+#define tw_functional(...) tw_functional_(&(tw_model_options){.tw = __VA_ARGS__})
+
+// A copy with layers and weights of its own (flags and values included). TW_ENOMEM.
+TW_API tw_model *tw_model_copy(tw_model *model, tw_err *err);
+// From the input to the output of the named layer. Shares layers and weights with `model`; what is no ancestor of that
+// layer is left out, and its names, joined by ", ", go to *dropped if that is not NULL (yours to tw_free). TW_EINVAL.
+TW_API tw_model *tw_model_cut(tw_model *model, const char *layer, char **dropped, tw_err *err);
+// One more reference; returns model.
+TW_API tw_model *tw_model_retain(tw_model *model);
+// Gives one reference back.
+TW_API void tw_model_free(tw_model *model);
+
+// ---- building
+
+// A place where samples come in: shape without the batch. name NULL: Keras's automatic one. In a sequential model: its
+// input, before the first tw_add (not needed where that is a nest).
+TW_API tw_tensor tw_input(tw_model *model, tw_shape shape, const char *name);
+// Appends a layer: it is called on the model's output (or input), and its result is the new output.
+TW_API void tw_add(tw_model *model, tw_layer_spec layer);
+TW_API void tw_add_layer(tw_model *model, tw_layer *layer);
+// Calls a new layer on one tensor, or on n of one model (tw_concatenate, tw_add_tensors).
+TW_API tw_tensor tw_call(tw_layer_spec layer, tw_tensor x);
+TW_API tw_tensor tw_call_all(tw_layer_spec layer, int64_t n, const tw_tensor *x);
+// Calls a layer that may have been called before: the calls share its weights.
+TW_API tw_tensor tw_apply(tw_layer *layer, tw_tensor x);
+TW_API tw_tensor tw_apply_all(tw_layer *layer, int64_t n, const tw_tensor *x);
+// Makes x, or the n tensors, the outputs of their model.
+TW_API void tw_output(tw_tensor x);
+TW_API void tw_outputs(int64_t n, const tw_tensor *x);
+// Shape of a tensor, batch -1. Rank 0 for none.
+TW_API tw_shape tw_tensor_shape(tw_tensor x);
+// The first error of building, or TW_OK; also whether the model has inputs and outputs.
+TW_API tw_status tw_model_check(tw_model *model, tw_err *err);
+
+// A layer of its own, for tw_add_layer and tw_apply. Yours: tw_layer_free. TW_EINVAL: wrong options, with the range.
+TW_API tw_layer *tw_layer_new(tw_layer_spec layer, tw_err *err);
+TW_API tw_layer *tw_layer_retain(tw_layer *layer);
+TW_API void tw_layer_free(tw_layer *layer);
+
+// ---- looking at models
+
+TW_API const char *tw_model_name(const tw_model *model);
+TW_API int64_t tw_model_n_inputs(const tw_model *model);
+TW_API int64_t tw_model_n_outputs(const tw_model *model);
+// Its i-th input or output: to go on building, or for the shape. None where there is no such.
+TW_API tw_tensor tw_model_input(tw_model *model, int64_t i);
+TW_API tw_tensor tw_model_output(tw_model *model, int64_t i);
+// Layers in the order of Keras's model.layers; i < 0 counts from the end. Lent; NULL: no such layer.
+TW_API int64_t tw_model_n_layers(const tw_model *model);
+TW_API tw_layer *tw_model_layer(tw_model *model, int64_t i);
+// By name: "block1_conv1", "trunk/block1_conv1", or the bare name of a layer inside a nest. Lent; NULL: no such layer.
+TW_API tw_layer *tw_model_find_layer(tw_model *model, const char *name);
+
+typedef struct tw_counts {
+    int64_t all, trainable, non_trainable;
+} tw_counts;
+// Numbers in all weights: Keras's model.count_params() and the end of model.summary().
+TW_API tw_counts tw_model_count_params(const tw_model *model);
+// Variables: Keras's len(model.weights), len(model.trainable_weights), len(model.non_trainable_weights).
+TW_API tw_counts tw_model_count_weights(const tw_model *model);
+
+// model.summary() as text, yours to tw_free.
+typedef struct tw_model_summary_options {
+    const tw_model *model;
+    bool keras2; // Keras 2's text instead of Keras 3's table
+    bool json;   // the same facts as JSON
+    bool expand_nested, show_trainable;
+    int64_t line_length; // columns; 0: Keras's choice at 80
+    tw_err *err;
+} tw_model_summary_options;
+TW_API char *tw_model_summary_(const tw_model_summary_options *o);
+#define tw_model_summary(...) tw_model_summary_(&(tw_model_summary_options){.model = __VA_ARGS__})
+
+TW_API const char *tw_layer_name(const tw_layer *layer);  // NULL before its first call, where none was given
+TW_API const char *tw_layer_class(const tw_layer *layer); // "Dense", "Functional"
+TW_API bool tw_layer_is_trainable(const tw_layer *layer);
+TW_API tw_counts tw_layer_count_params(const tw_layer *layer);
+// The model inside a nest, lent; NULL: an ordinary layer.
+TW_API tw_model *tw_layer_nested(const tw_layer *layer);
+// Keras's config of the layer as JSON, yours to tw_free.
+TW_API char *tw_layer_config(const tw_layer *layer, tw_err *err);
+
+// ---- freezing: facts of each weight, as in Keras 3. They count when tw_fit begins.
+
+// layer.trainable = value, and of all layers inside.
+TW_API void tw_model_set_trainable(tw_model *model, bool value);
+TW_API void tw_layer_set_trainable(tw_layer *layer, bool value);
+// Freezes by text: "all", "none" (makes everything trainable), "first:N", "until:NAME", or a list of NAME, #INDEX (of
+// model.layers), block1_*. TW_EINVAL naming the nearest layer.
+TW_API tw_status tw_model_freeze(tw_model *model, const char *spec, tw_err *err);
+
+// ---- labels: the names of the classes a model answers with, in the order of its outputs (two for one sigmoid unit)
+
+TW_API int64_t tw_model_n_labels(const tw_model *model);
+TW_API const char *tw_model_label(const tw_model *model, int64_t i); // lent; NULL: none
+// Copies n names (UTF-8). tw_fit takes them from the photos where the model has none.
+TW_API tw_status tw_model_set_labels(tw_model *model, int64_t n, const char *const *labels, tw_err *err);
+
+// ---------------------------------------------------------------------------------------------------------- 7 data
+//
+// A data set is a list of samples with classes: photos on disk, decoded when needed, or numbers in memory.
+
+typedef struct tw_dataset tw_dataset; // yours: tw_dataset_free; models keep none
+
+typedef enum tw_part { TW_PART_ALL, TW_PART_TRAIN, TW_PART_VALIDATION, TW_PART_TEST } tw_part;
+
+// Photos of a folder: one sub-folder a class; or the class in the file name (cat.0.jpg); or a table. Sub-folders named
+// train, val and test are parts. No photo is opened yet. Photos are resized to the model's input when they are used.
+// TW_EUNUSABLE with advice: no photos, one class only, a mixed layout.
+typedef struct tw_photos_options {
+    tw_context *tw;
+    const char *folder;
+    double val_split, test_split; // shares of each class; drawn from `seed`, stratified
+    int64_t seed;                 // 0: 1
+    const char *val, *test;       // further folders for these parts
+    const char *labels;           // CSV file path,label
+    const char *label_regex;      // class = first group of the file name
+    bool unlabelled;              // photos of no known class, for tw_model_predict
+    // A fixed order of classes, n_classes of them (a loaded model's labels); NULL: by name.
+    const char *const *classes;
+    int64_t n_classes;
+    // How a photo becomes numbers. NULL: as the model says, else as `topwork train` does.
+    const char *preprocess; // what pixel values the model takes: raw tf torch caffe lite unit
+    const char *resize;     // stretch crop pad
+    const char *filter;     // tf-antialias tf pil
+    const char *alpha;      // white drop
+    bool ignore_exif;       // do not turn photos
+    bool exact_decode;      // JPEG at full size, as TensorFlow decodes
+    tw_err *err;
+} tw_photos_options;
+TW_API tw_dataset *tw_dataset_photos_(const tw_photos_options *o);
+#define tw_dataset_photos(...) tw_dataset_photos_(&(tw_photos_options){.tw = __VA_ARGS__})
+
+// n photo files without classes (paths are copied), for tw_model_predict. TW_ENOMEM.
+TW_API tw_dataset *tw_dataset_files(tw_context *tw, int64_t n, const char *const *paths, tw_err *err);
+
+// n samples in memory, lent until the data set is freed: x holds n × shape floats, already as the model takes them.
+typedef struct tw_arrays_options {
+    tw_context *tw;
+    int64_t n;
+    const float *x;
+    tw_shape shape;        // of one sample
+    const int32_t *labels; // [n] classes from 0; NULL: not known
+    int64_t n_classes;     // 0: the largest label and one, at least 2
+    tw_err *err;           // TW_EINVAL: a label out of range
+} tw_arrays_options;
+TW_API tw_dataset *tw_dataset_arrays_(const tw_arrays_options *o);
+#define tw_dataset_arrays(...) tw_dataset_arrays_(&(tw_arrays_options){.tw = __VA_ARGS__})
+
+// One part of a data set (a view: both are yours to free, in any order). TW_ENOMEM.
+TW_API tw_dataset *tw_dataset_part(tw_dataset *data, tw_part part, tw_err *err);
+TW_API void tw_dataset_free(tw_dataset *data);
+
+// Samples in it.
+TW_API int64_t tw_dataset_count(const tw_dataset *data);
+TW_API int64_t tw_dataset_n_classes(const tw_dataset *data);
+TW_API const char *tw_dataset_class(const tw_dataset *data, int64_t i); // lent; NULL: without names
+// Of sample i: class (-1: not known), file (lent; NULL: of no file), and why it could not be read (lent; NULL: it could,
+// or nobody has tried yet).
+TW_API int64_t tw_dataset_label(const tw_dataset *data, int64_t i);
+TW_API const char *tw_dataset_path(const tw_dataset *data, int64_t i);
+TW_API const char *tw_dataset_skipped(const tw_dataset *data, int64_t i);
+
+// ------------------------------------------------------------------------------------------------------ 8 training
+
+// What to learn, and how. Stored in the model and in the files it is saved to. Optimizers, losses and their arguments
+// are Keras's, as text: "sgd:momentum=0.9:nesterov=true", "categorical_crossentropy:label_smoothing=0.1".
+// TW_EINVAL: unknown names, with the nearest. TW_EUNSUPPORTED: a metric other than accuracy.
+typedef struct tw_compile_options {
+    tw_model *model;
+    const char *optimizer; // NULL: "rmsprop"
+    double learning_rate;  // 0: the optimizer's
+    const char *loss;      // required
+    const char *metrics;   // NULL or "accuracy": it is measured in any case
+    tw_err *err;
+} tw_compile_options;
+TW_API tw_status tw_compile_(const tw_compile_options *o);
+#define tw_compile(...) tw_compile_(&(tw_compile_options){.model = __VA_ARGS__})
+
+// One epoch of training. Losses contain the penalties of trainable weights. NaN: not measured.
+typedef struct tw_epoch {
+    int64_t epoch; // from 0
+    double loss, accuracy, val_loss, val_accuracy;
+    double learning_rate, seconds;
+    bool is_best; // lowest val_loss so far (loss without validation)
+} tw_epoch;
+
+typedef struct tw_history tw_history; // yours: tw_history_free
+
+// Trains what is trainable. Without `.validation`, a data set with a validation part trains on its training part and
+// validates on that; its test part is never trained on.
+//
+// What the frozen layers in front make of a photo is computed once and kept in the feature cache, over epochs and
+// over programs: an epoch then costs what the trainable layers cost. In-memory samples keep it in memory.
+//
+// The model ends with the weights of its best epoch (Keras: of the last one; see keep_last). The optimizer starts anew
+// in each call. Progress goes to the context's `event`. Weights that have no values yet are drawn from `seed`; same seed,
+// data, and thread count give the same weights.
+//
+// NULL with err: an error recorded while building; TW_EINVAL: not compiled, nothing to train; TW_EUNUSABLE: outputs and classes do
+// not fit; TW_EDIVERGED: NaN or infinite loss (the best weights so far are kept); TW_ENOMEM, TW_EWRITE.
+// After tw_cancel, or an on_epoch that said stop, the history so far is returned.
+typedef struct tw_fit_options {
+    tw_model *model;
+    tw_dataset *data;
+    tw_dataset *validation;
+    int64_t epochs;             // 0: 1
+    int64_t batch_size;         // 0: 32; the last batch of an epoch may be smaller
+    int64_t patience;           // stop after so many epochs without a better val_loss; 0: never
+    int64_t seed;               // 0: 1
+    const double *class_weight; // [classes] factor of each class in the loss, or NULL
+    bool keep_last;             // keep the weights of the last epoch
+    const char *cache;          // folder of the feature cache; NULL: the user's; "off": none
+    const char *precision;      // of the frozen part: NULL or "f32", "exact" (direct sums only), "bf16"
+    // After each epoch; false stops. Called in the thread that called tw_fit.
+    bool (*on_epoch)(void *arg, const tw_epoch *epoch);
+    void *arg;
+    tw_err *err;
+} tw_fit_options;
+TW_API tw_history *tw_fit_(const tw_fit_options *o);
+#define tw_fit(...) tw_fit_(&(tw_fit_options){.model = __VA_ARGS__})
+
+TW_API int64_t tw_history_n_epochs(const tw_history *history);
+TW_API const tw_epoch *tw_history_epoch(const tw_history *history, int64_t i); // lent; i < 0 from the end
+TW_API int64_t tw_history_best(const tw_history *history);                     // epoch; -1: none
+TW_API bool tw_history_is_stopped(const tw_history *history); // by patience, on_epoch or tw_cancel
+TW_API void tw_history_free(tw_history *history);
+
+// How good a model is on samples whose classes are known. Yours: tw_scores_free.
+typedef struct tw_scores {
+    int64_t n, n_classes, n_skipped; // measured; classes; photos that could not be read
+    double loss, accuracy;           // of the compiled loss (else cross-entropy), penalties included
+    double low, high;                // 95 % interval of the accuracy (Wilson)
+    const int64_t *confusion;        // [n_classes × n_classes], row = true class, column = answer
+} tw_scores;
+typedef struct tw_use_options {
+    tw_model *model;
+    tw_dataset *data;
+    int64_t batch_size;    // of samples in memory; 0: 32
+    const char *precision; // NULL or "f32", "exact", "bf16"
+    tw_err *err;
+} tw_use_options;
+// TW_EUNUSABLE: no sample could be read, or classes do not fit the model.
+TW_API tw_scores *tw_model_evaluate_(const tw_use_options *o);
+#define tw_model_evaluate(...) tw_model_evaluate_(&(tw_use_options){.model = __VA_ARGS__})
+TW_API void tw_scores_free(tw_scores *scores);
+
+// What a model answers, a row a sample. Yours: tw_predictions_free.
+typedef struct tw_predictions {
+    int64_t n, k;               // samples, outputs
+    const float *at;            // [n × k]; zeros for photos that could not be read
+    const char *const *skipped; // [n] why a photo could not be read; NULL: it could
+} tw_predictions;
+TW_API tw_predictions *tw_model_predict_(const tw_use_options *o);
+#define tw_model_predict(...) tw_model_predict_(&(tw_use_options){.model = __VA_ARGS__})
+// The class sample i is answered with (one output: 1 above one half), and its probability (may be NULL).
+TW_API int64_t tw_predictions_class(const tw_predictions *predictions, int64_t i, double *probability);
+TW_API void tw_predictions_free(tw_predictions *predictions);
+
+// ---------------------------------------------------------------------------------------------- 9 weights and files
+
+// A model file (.keras, .h5; its content decides, not its name) or a run directory of `topwork train`. Yours.
+// TW_EUNUSABLE: no such file, or weights only; TW_EMALFORMED; TW_EUNSUPPORTED.
+TW_API tw_model *tw_model_load(tw_context *tw, const char *path, tw_err *err);
+// Writes model, weights, labels, preprocessing and how it was compiled; .keras or .h5 by its ending. Keras reads both.
+// The old file stays until the new one is whole. TW_EWRITE.
+TW_API tw_status tw_model_save(tw_model *model, const char *path, tw_err *err);
+
+// Weights of a file into a model: all or none. TW_EUNUSABLE naming what does not fit.
+typedef struct tw_weights_options {
+    tw_model *model;
+    const char *path;
+    bool skip_mismatch; // leave arrays of another shape alone
+    bool by_name;       // old .h5 files: match layers by name
+    tw_err *err;
+} tw_weights_options;
+TW_API tw_status tw_weights_load_(const tw_weights_options *o);
+#define tw_weights_load(...) tw_weights_load_(&(tw_weights_options){.model = __VA_ARGS__})
+// Weights alone (.weights.h5). TW_EWRITE.
+TW_API tw_status tw_weights_save(tw_model *model, const char *path, tw_err *err);
+// Gives every weight that has no values yet its first ones, drawn from seed. tw_fit, tw_model_predict, tw_model_save and
+// the like do it with seed 1. TW_ENOMEM.
+TW_API tw_status tw_model_initialize(tw_model *model, int64_t seed, tw_err *err);
+
+// Weights of a layer in Keras's order, 0 … n-1 (a nest has none of its own). Lent; NULL: no such weight.
+TW_API int64_t tw_layer_n_weights(const tw_layer *layer);
+TW_API tw_weight *tw_layer_weight(tw_layer *layer, int64_t i);
+TW_API const char *tw_weight_name(const tw_weight *weight); // "kernel"
+TW_API tw_shape tw_weight_shape(const tw_weight *weight);   // kernels of convolutions: height, width, in, out
+TW_API bool tw_weight_is_trainable(const tw_weight *weight);
+// Copies all n values (dense, row-major) out or in. TW_EINVAL: n is not the number of values; TW_EUNUSABLE: no values yet.
+TW_API tw_status tw_weight_get(const tw_weight *weight, float *values, int64_t n, tw_err *err);
+TW_API tw_status tw_weight_set(tw_weight *weight, const float *values, int64_t n, tw_err *err);
 
 #ifdef __cplusplus
 }

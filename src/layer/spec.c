@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static tw_status unknown_kind(const char *name, tw_err *err)
+tw_status twi_layer_unknown(const char *name, tw_err *err)
 {
     twi_vec(const char *) names = {0};
     for (size_t i = 0; twi_layers[i]; i++)
@@ -62,7 +62,7 @@ twi_layer *twi_layer_parse(const char *text, tw_err *err)
         return NULL;
     const char *name = strsep(&rest, ":");
     const tw_layer_kind *kind = twi_layer_kind_find(name);
-    tw_status status = kind ? TW_OK : unknown_kind(name, err);
+    tw_status status = kind ? TW_OK : twi_layer_unknown(name, err);
     twi_layer *layer = kind ? twi_layer_new(kind, NULL, err) : NULL;
     if (kind && !layer)
         status = TW_ENOMEM;

@@ -9,6 +9,8 @@
 
 // One layer, "dense:64:relu". Its name is chosen when it is called. NULL with TW_EINVAL naming the nearest kind or key.
 twi_layer *twi_layer_parse(const char *text, tw_err *err);
+// TW_EINVAL: there is no such kind of layer; names the nearest.
+tw_status twi_layer_unknown(const char *name, tw_err *err);
 // All layers of a head in order. Zero-initialise; twi_layers_clear.
 typedef struct twi_layers_parsed {
     twi_vec(twi_layer *) at;

@@ -102,6 +102,28 @@ static twi_name model_name(const twi_zoo_variant *v, const twi_zoo_options *o)
                                             : twi_name_of("%s", v->model_name);
 }
 
+tw_status twi_zoo_build_on(tw_model *m, twi_tensor x, const char *name, const twi_zoo_options *options,
+                           tw_err *err)
+{
+    const twi_zoo_family *family;
+    const twi_zoo_variant *v = twi_zoo_find(name, &family, err);
+    twi_zoo_options o = *options;
+    if (!v)
+        return TW_EINVAL;
+    tw_shape in = twi_shape_of(m, x);
+    o.input = (tw_shape){.rank = in.rank - 1};
+    for (int i = 1; i < in.rank; i++)
+        o.input.dim[i - 1] = in.dim[i];
+    tw_status status = fill_options(name, v, &o, err);
+    if (status)
+        return status;
+    m->outputs.n = 0;
+    family->build(m, v, &o, x);
+    twi_name trunk = v->alpha == 1 ? twi_name_of("%s", v->name) : twi_name_of("%s:%g", v->name, v->alpha);
+    status = twi_model_verify(m, err);
+    return status ? status : twi_info_set_text(m, "trunk", trunk.text, err);
+}
+
 tw_model *twi_zoo_build(const char *name, const twi_zoo_options *options, tw_err *err)
 {
     const twi_zoo_family *family;
@@ -114,9 +136,7 @@ tw_model *twi_zoo_build(const char *name, const twi_zoo_options *options, tw_err
     if (!m)
         return NULL;
     tw_shape input = TWI_SHAPE(-1, o.input.dim[0], o.input.dim[1], o.input.dim[2]);
-    family->build(m, v, &o, twi_model_input(m, NULL, &input));
-    twi_name trunk = v->alpha == 1 ? twi_name_of("%s", v->name) : twi_name_of("%s:%g", v->name, v->alpha);
-    if (!twi_model_verify(m, err) && !twi_info_set_text(m, "trunk", trunk.text, err))
+    if (!twi_zoo_build_on(m, twi_model_input(m, NULL, &input), name, &o, err))
         return m;
     twi_model_free(m);
     return NULL;

@@ -55,5 +55,8 @@ extern const twi_zoo_family *const twi_families[]; // NULL-ended
 const twi_zoo_variant *twi_zoo_find(const char *name, const twi_zoo_family **family, tw_err *err);
 // Builds a model with unset weights, and notes the name under "trunk" in its info. TW_EINVAL for sizes below the minimum.
 tw_model *twi_zoo_build(const char *name, const twi_zoo_options *o, tw_err *err);
+// The same onto a tensor of a model under construction: its shape is the input size, and the network's output becomes the
+// model's. options->input and name are not used.
+tw_status twi_zoo_build_on(tw_model *m, twi_tensor x, const char *name, const twi_zoo_options *o, tw_err *err);
 
 #endif
