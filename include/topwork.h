@@ -121,10 +121,12 @@ typedef struct tw_floats {
 } tw_floats;
 
 enum {
-    TW_FIELD_REQUIRED = 1, // no default: leaving it out is an error
-    TW_FIELD_ARGUMENT = 2, // command line: a positional argument, in row order
-    TW_FIELD_REST = 4,     // command line: a TW_FIELD_TEXTS that takes all remaining positional arguments
-    TW_FIELD_LATER = 8     // known, but not served yet: using it is "not supported yet"
+    TW_FIELD_REQUIRED = 1,  // no default: leaving it out is an error
+    TW_FIELD_ARGUMENT = 2,  // command line: a positional argument, in row order
+    TW_FIELD_REST = 4,      // command line: a TW_FIELD_TEXTS that takes all remaining positional arguments
+    TW_FIELD_LATER = 8,     // known, but not served yet: using it is "not supported yet"
+    TW_FIELD_NULLABLE = 16, // may be null (text "none"): NaN for TW_FIELD_FLOAT, 0 for whole numbers
+    TW_FIELD_SCALAR = 32    // TW_FIELD_FLOATS: one number is written as a number, not as a list
 };
 
 typedef struct tw_texts {

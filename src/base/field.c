@@ -149,11 +149,26 @@ static tw_status append_text(const tw_field *f, void *object, const char *text, 
     return TW_OK;
 }
 
+static void set_null(const tw_field *f, void *object)
+{
+    int64_t *ints = member(f, object);
+    if (f->type == TW_FIELD_FLOAT)
+        *(double *)member(f, object) = NAN;
+    else
+        ints[0] = 0;
+    if (f->type == TW_FIELD_PAIR)
+        ints[1] = 0;
+}
+
 tw_status twi_field_set(const tw_field *f, void *object, const char *text, const char *where,
                         twi_arena *arena, tw_err *err)
 {
     double v[NUMBERS_MAX];
     int n = 0;
+    if ((f->flags & TW_FIELD_NULLABLE) && twi_str_same(text, "none")) {
+        set_null(f, object);
+        return TW_OK;
+    }
     switch (f->type) {
     case TW_FIELD_INT:
     case TW_FIELD_FLOAT:
@@ -218,11 +233,24 @@ static int flatten(const json_t *value, double *v, int n, int max)
     return n + 1;
 }
 
+// Values that switch something off.
+static bool is_off(const json_t *value)
+{
+    return json_is_null(value) || json_is_false(value) || (json_is_array(value) && !json_array_size(value)) ||
+           (json_is_object(value) && !json_object_size(value));
+}
+
 static tw_status read_value(const tw_field *f, void *object, const json_t *value, const char *where,
                             twi_arena *arena, tw_err *err)
 {
     double v[NUMBERS_MAX];
     int n;
+    if ((f->flags & TW_FIELD_LATER) && !is_off(value))
+        return twi_fail_at(err, TW_EUNSUPPORTED, where, -1, "%s: not supported yet: %s", where, f->key);
+    if ((f->flags & TW_FIELD_NULLABLE) && json_is_null(value)) {
+        set_null(f, object);
+        return TW_OK;
+    }
     switch (f->type) {
     case TW_FIELD_INT:
     case TW_FIELD_FLOAT:
@@ -317,6 +345,9 @@ static json_t *value_json(const tw_field *f, const void *object)
     const void *at = const_member(f, object);
     const int64_t *ints = at;
     json_t *list;
+    if ((f->flags & TW_FIELD_NULLABLE) &&
+        (f->type == TW_FIELD_FLOAT ? isnan(*(const double *)at) : ints[0] == 0))
+        return json_null();
     switch (f->type) {
     case TW_FIELD_INT:
         return json_integer((json_int_t)ints[0]);
@@ -334,6 +365,8 @@ static json_t *value_json(const tw_field *f, const void *object)
     case TW_FIELD_PADS:
         return pads_json(ints);
     case TW_FIELD_SHAPE:
+        if (!((const tw_shape *)at)->rank)
+            return json_null();
         list = json_array();
         for (int i = 0; i < ((const tw_shape *)at)->rank; i++) {
             int64_t d = ((const tw_shape *)at)->dim[i];
@@ -343,6 +376,8 @@ static json_t *value_json(const tw_field *f, const void *object)
     case TW_FIELD_FLOATS:
         if (!((const tw_floats *)at)->at)
             return json_null();
+        if ((f->flags & TW_FIELD_SCALAR) && ((const tw_floats *)at)->n == 1)
+            return json_real(((const tw_floats *)at)->at[0]);
         list = json_array();
         for (int64_t i = 0; i < ((const tw_floats *)at)->n; i++)
             json_array_append_new(list, json_real(((const tw_floats *)at)->at[i]));

@@ -17,6 +17,11 @@
     {                                         \
         .key = key_, .type = TW_FIELD_IGNORED \
     }
+// A key of Keras that is not served yet: null, false and empty values are accepted, others refused. Never written.
+#define TWI_LATER(key_)                                                \
+    {                                                                  \
+        .key = key_, .type = TW_FIELD_IGNORED, .flags = TW_FIELD_LATER \
+    }
 
 // Fills every member with its default. `arena` lends texts and lists to the object.
 tw_status twi_fields_default(const tw_field *fields, void *object, twi_arena *arena, tw_err *err);

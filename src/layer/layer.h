@@ -13,6 +13,8 @@ extern const tw_layer_kind *const twi_layers[]; // NULL-ended, in list order
 
 // By Keras class name or alias ("Dense", "dense"; case, '-' and '_' do not matter), or NULL.
 const tw_layer_kind *twi_layer_kind_find(const char *name);
+// Whether two names are the same but for case, '-' and '_' (which may also be missing).
+bool twi_layer_name_is(const char *a, const char *b);
 
 // ------------------------------------------------------------------------------------------------- lists of settings
 
@@ -34,7 +36,46 @@ double twi_regularizer_loss(const tw_setting *regularizer, const float *w, const
 void twi_regularizer_add_gradient(const tw_setting *regularizer, const float *w, const tw_shape *shape,
                                   float *grad);
 
+// ------------------------------------------------------------------------------------------------------ shared pieces
+
+extern const char *const twi_paddings[];     // "valid", "same"
+extern const char *const twi_data_formats[]; // "channels_last", "channels_first"
+enum { TWI_VALID, TWI_SAME };
+
+// A window that slides over a picture: convolution or pooling.
+typedef struct twi_window {
+    const int64_t *size, *stride;
+    const int64_t *dilation; // NULL: 1
+    int padding;             // TWI_VALID or TWI_SAME
+} twi_window;
+// Height and width of what it gives, into *out (batch and channels are the input's). TW_EINVAL: no window fits.
+tw_status twi_window_infer(const twi_window *w, const tw_shape *in, tw_shape *out, tw_err *err);
+// Zeros around the picture (top, bottom, left, right): none for valid; same puts the odd one at the bottom right.
+void twi_window_pads(const twi_window *w, const tw_shape *in, int64_t pad[4]);
+
+// Checks for `infer`: a rank of at least `rank`; rank 4 and channels last.
+tw_status twi_need_rank(const tw_shape *in, int rank, tw_err *err);
+tw_status twi_need_picture(const tw_shape *in, int data_format, tw_err *err);
+// An axis as Keras counts it (negative: from the end), as an index into in->dim; -1: there is no such axis.
+int twi_axis(const tw_shape *in, int64_t axis);
+// For layers that change no shape.
+tw_status twi_same_shape(const tw_shape *in, tw_shape *out);
+// The layer's weight `i`, or TWI_NONE where the layer has no such weight.
+twi_value twi_weight_value(const twi_emitter *e, int i, bool has_it);
+// A constant of n numbers, shape (n).
+twi_value twi_emit_numbers(twi_emitter *e, int64_t n, const double *numbers);
+// NumPy's broadcasting of two shapes; false: they do not fit. out may be a.
+bool twi_broadcast(const tw_shape *a, const tw_shape *b, tw_shape *out);
+
 // Fields that several layers share, as rows.
+#define TWI_PADDING(s, m)                                                                                   \
+    TWI_CHOICE("padding", "valid: whole windows only; same: zeros around the picture", s, m, twi_paddings), \
+        .otherwise = "valid"
+#define TWI_DATA_FORMAT(s, m)                                                               \
+    TWI_CHOICE("data_format", "order of the axes (channels last)", s, m, twi_data_formats), \
+        .otherwise = "channels_last"
+#define TWI_USE_BIAS(s, m) \
+    TWI_FIELD("use_bias", "add a learned offset", TW_FIELD_NOT, s, m), .otherwise = "true"
 #define TWI_ACTIVATION(key_, s, m)                                             \
     TWI_FIELD(key_, "function applied to the output", TW_FIELD_SETTING, s, m), \
         .otherwise = "linear", .find = twi_activation_find, .names = twi_activation_names

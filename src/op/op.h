@@ -30,7 +30,7 @@ typedef struct twi_op_call {
 enum {
     TWI_READS_OUT = 1 << 8, // backward reads out[0]; TWI_READS_IN(i): reads in[i]
     TWI_OP_ALIAS = 1,       // flags: output is the first input's memory under another shape
-    TWI_OP_IN_PLACE = 2,    //        out[0] may be the memory of in[0]
+    TWI_OP_IN_PLACE = 2,    //        out[0] may be the memory of in[0] where their shapes agree
     TWI_OP_RANDOM = 4       //        result depends on seed and step
 };
 #define TWI_READS_IN(i) (1u << (i))
@@ -46,6 +46,7 @@ typedef struct twi_op_kind {
     unsigned backward_reads;
     unsigned flags;
     // Output shapes from input shapes; checks everything the other functions rely on. TW_EINVAL.
+    // An absent input has rank 0.
     tw_status (*infer)(const void *params, int n_in, const tw_shape *in, tw_shape *out, int *n_out,
                        tw_err *err);
     // Multiply-adds of one forward call, or NULL where they are not worth counting.
@@ -110,20 +111,25 @@ typedef struct twi_kernel_args {
 } twi_kernel_args;
 
 // A prepared op. Immutable; run may be called from several threads with different args.
+//
+// An entry allocates the struct (twi_new) and fills everything above the line; twi_kernel_new fills the copies below it
+// before the first run. twi_kernel_free calls `free` for state and layouts, then frees params and the struct itself.
 struct twi_kernel {
     char impl[96]; // "reference", "dnnl jit:avx512_core" …, for the plan printer
     const twi_layout *in_layout[TWI_OP_IN_MAX]; // what run expects (the engine reorders where it differs)
     const twi_layout *out_layout;               // how out[0] is left
     size_t scratch_bytes;
     tw_status (*run)(const twi_kernel *kernel, const twi_kernel_args *args, tw_err *err);
-    void (*free)(twi_kernel *kernel);
+    void (*free)(twi_kernel *kernel); // NULL: nothing but the struct
     void *state;
-    twi_kernel_request request; // copy
+    // ------------------------------
+    twi_kernel_request request; // copy, without the layout hints
     void *params;               // copy
 };
 
 // Prepares the best kernel for the request: oneDNN's if it has one, else the reference (always possible while n_fusion
 // is 0 and algorithm is not TWI_WINOGRAD). NULL without error: this combination is not to be had (ask for less).
+// TWI_REFERENCE serves every request, fusions too. Inputs that only fusions add come after the op's own.
 twi_kernel *twi_kernel_new(const twi_kernel_request *request, tw_err *err);
 void twi_kernel_free(twi_kernel *kernel);
 

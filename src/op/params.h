@@ -15,9 +15,12 @@ twi_value twi_emit_conv(twi_emitter *e, twi_value x, twi_value kernel, twi_value
                         const twi_conv_params *p);
 
 // conv_transpose: gradient of conv with respect to its input, as a layer (Conv2DTranspose); kernel [kh,kw,cout,cin].
+// Pads are those of the conv from y to x. Inputs: x, kernel, bias or TWI_NONE.
 typedef struct twi_conv_transpose_params {
     int64_t stride[2], dilation[2], pad[4], out[2]; // out: height and width of y
 } twi_conv_transpose_params;
+twi_value twi_emit_conv_transpose(twi_emitter *e, twi_value x, twi_value kernel, twi_value bias,
+                                  const twi_conv_transpose_params *p);
 
 // matmul: y[…,cout] = x[…,cin] · w[cin,cout] (+ bias[cout]).
 twi_value twi_emit_matmul(twi_emitter *e, twi_value x, twi_value w, twi_value bias);

@@ -24,8 +24,9 @@ typedef struct twi_zoo_weights {
 } twi_zoo_weights;
 
 typedef struct twi_zoo_variant {
-    const char *name; // "mobilenet_v2"
-    double alpha;     // width multiplier; 1 where the family has none
+    const char *name;       // "mobilenet_v2"
+    const char *model_name; // Keras's name of the model; after a final '_' the input height follows
+    double alpha;           // width multiplier; 1 where the family has none
     int64_t input_size, min_size;
     const char *preprocess;        // tf | torch | caffe | lite | unit | raw (normalised inside the model)
     int64_t params, params_no_top; // as Keras counts them (applications.tsv): checked by a test
@@ -38,7 +39,8 @@ typedef struct twi_zoo_family {
     const char *name;                // "mobilenet_v2"
     const char *paper;               // source
     const twi_zoo_variant *variants; // NULL-name-ended
-    // Builds into a fresh functional model (inputs and outputs set; not yet verified).
+    // Builds into a fresh functional model and sets its output (not yet verified). Options come with classes,
+    // classifier_activation and input filled in.
     void (*build)(tw_model *m, const twi_zoo_variant *v, const twi_zoo_options *o, twi_tensor input);
     // How this family's torch files name the weights, or NULL (see format/torch.c): Keras weight path -> torch name.
     bool (*torch_name)(const twi_zoo_variant *v, const char *path, char *name, size_t size);
@@ -49,9 +51,9 @@ extern const twi_zoo_family *const twi_families[]; // NULL-ended
 #include "zoo/list.inc"
 #undef TW_FAMILY
 
-// By name, with or without ":alpha". NULL with TW_EINVAL naming the nearest.
+// By name, with or without ":alpha" (without: width 1). NULL with TW_EINVAL naming the nearest.
 const twi_zoo_variant *twi_zoo_find(const char *name, const twi_zoo_family **family, tw_err *err);
-// Builds a model with unset weights. TW_EINVAL for sizes below the minimum.
+// Builds a model with unset weights, and notes the name under "trunk" in its info. TW_EINVAL for sizes below the minimum.
 tw_model *twi_zoo_build(const char *name, const twi_zoo_options *o, tw_err *err);
 
 #endif
