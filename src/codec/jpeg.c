@@ -5,8 +5,9 @@
 //   2 decodes rows straight into out->rgb (scratch comes from twi_decoder_spare, so nothing is allocated the next time),
 //   3 reports the stored orientation and leaves the turning to picture.c.
 //
-// Scale    n/8 with the smallest n that keeps both upright sides at least `enough`. The discrete cosine transform is
-//          evaluated on the low frequencies only, which is a good box filter at a fraction of the time.
+// Scale    1/8, 1/4 or 1/2 where both upright sides stay at least `enough`. The discrete cosine transform is evaluated on the
+//          low frequencies only, which is a good box filter at a fraction of the time. The library knows other eighths
+//          too, but its code for them is slower than the vectorised full size.
 // Colours  YCbCr and grey become RGB in the library; CMYK and YCCK are multiplied out, inverted where Adobe wrote them.
 // Damage   libjpeg mends what it can and warns. A picture whose data end early is an error; other damage is not, up to
 //          WARNINGS_MAX of them. Progressive files are limited in scans (each costs a pass over the whole picture).
@@ -96,7 +97,7 @@ static int orientation_of(const struct jpeg_decompress_struct *codec)
     return 1;
 }
 
-// The smallest n of n/8 with both sides still enough.
+// n of n/8.
 static unsigned scale_of(const struct jpeg_decompress_struct *codec, const twi_picture_options *o,
                          bool is_sideways)
 {
@@ -107,7 +108,7 @@ static unsigned scale_of(const struct jpeg_decompress_struct *codec, const twi_p
     unsigned n = 1;
     while (n < 8 &&
            ((int64_t)codec->image_width * n < wide * 8 || (int64_t)codec->image_height * n < high * 8))
-        n++;
+        n *= 2;
     return n;
 }
 
