@@ -9,6 +9,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     walk_hdf5 w;
     twi_source source;
     twi_source_memory(&source, "fuzz.h5", data, n);
-    walk_file(&w, &source, 200);
+    walk_file(&w, &source, 40);
     return 0;
 }

@@ -304,6 +304,7 @@ def pickle_files():
     hostile("protocol4", pickle.dumps({"a": 1}, 4))
     hostile("inst", b"\x80\x02(ios\nsystem\n.")
     hostile("empty", b"\x80\x02.")
+    hostile("tuple_first", b"\x80\x02).")
     hostile("nothing", dumps({"epoch": 1}))
 
 
