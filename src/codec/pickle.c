@@ -180,7 +180,7 @@ static tw_status make_tuple(twi_pickle *p, size_t n, size_t n_drop)
             return status;
     }
     tw_status status = twi_pickle_add(p, (twi_pickle_value){.kind = TWI_PICKLE_TUPLE}, &number);
-    if (!status)
+    if (!status && n)
         status = twi_pickle_append(p, number, p->stack.at + p->stack.n - n, n);
     if (status)
         return status;

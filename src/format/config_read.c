@@ -91,7 +91,7 @@ static bool is_off(const json_t *value)
 // a DepthwiseConv2D. Anything else unknown would change what the layer computes, and the layer refuses it.
 static bool is_idle(const tw_layer_kind *kind, const char *key, const json_t *value)
 {
-    if (twi_field_find(kind->fields, key))
+    if (strcmp(key, "trainable") == 0 || twi_field_find(kind->fields, key))
         return false;
     return is_off(value) || (strcmp(key, "groups") == 0 && json_integer_value(value) == 1);
 }
