@@ -108,8 +108,9 @@ static tw_status keep_folder(walk *w, int folder, const char *name, char *path, 
     }
     int fd = depth < DEPTH_MAX ? openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
     if (fd < 0) {
+        char why[128];
         twi_str_printf(w->notes, "cannot look into folder '%s': %s\n", path,
-                       depth < DEPTH_MAX ? strerrordesc_np(errno) : "too deep");
+                       depth < DEPTH_MAX ? strerror_r(errno, why, sizeof why) : "too deep");
         return TW_OK;
     }
     return enter(w, fd, path, depth);
