@@ -53,8 +53,10 @@ static void on_error(j_common_ptr codec)
     reader *r = (reader *)codec->err;
     char why[JMSG_LENGTH_MAX];
     codec->err->format_message(codec, why);
-    if (codec->err->msg_code == JERR_OUT_OF_MEMORY || codec->err->msg_code == JERR_NO_BACKING_STORE)
-        leave(r, twi_fail_at(r->err, TW_ENOMEM, r->name, -1, "%s: not enough memory to decode it", r->name));
+    if (codec->err->msg_code == JERR_OUT_OF_MEMORY)
+        leave(r, twi_fail_memory(r->err, 0, r->name));
+    if (codec->err->msg_code == JERR_NO_BACKING_STORE)
+        leave(r, twi_decoder_damaged(r->name, "JPEG", "decoding would take more than 1 GiB", r->err));
     if (r->is_out)
         leave(r, twi_decoder_early(r->name, "JPEG", r->err));
     leave(r, twi_decoder_damaged(r->name, "JPEG", why, r->err));

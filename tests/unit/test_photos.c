@@ -135,6 +135,7 @@ static void linked_files_count_and_linked_folders_do_not(void **state)
     assert_int_equal(symlink("dogs", link), 0);
     twi_photos p = opened(&usual);
     expect_photos(&p, "t cats cats/a.jpg\nt cats cats/linked.jpg\nt dogs dogs/a.jpg\nt dogs dogs/b.jpg\n");
+    assert_non_null(strstr(p.notes.text, "did not follow 2 linked folders"));
     twi_photos_clear(&p);
 }
 
