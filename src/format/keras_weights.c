@@ -301,75 +301,26 @@ static tw_status read_weights(tree *t, tw_model *m)
     return status || is_done ? status : read_group(t, m, root);
 }
 
-// ----------------------------------------------------------------------------------------------------- optimizer's slots
-
-static void clear_slots(tw_model *m)
-{
-    for (size_t i = 0; i < m->slots.n; i++)
-        twi_free(m->slots.at[i].data);
-    m->slots.n = 0;
-}
-
-// Slots look like a trainable weight or hold one number; anything else is no optimizer's.
-static bool is_slot(const twi_weights *all, const tw_shape *shape)
-{
-    bool fits = shape->rank == 0;
-    for (int i = 0; !fits && i < all->n; i++)
-        fits = all->at[i]->is_trainable && twi_shape_same(&all->at[i]->shape, shape);
-    return fits;
-}
-
-static tw_status read_slot(tree *t, tw_model *m, const twi_weights *all, twi_hdf5_object data, bool *fits)
-{
-    twi_hdf5_data info;
-    tw_status status = twi_hdf5_data_of(t->file, data, &info, t->err);
-    *fits = !status && is_slot(all, &info.shape);
-    if (!*fits)
-        return status;
-    float *values = twi_new((size_t)twi_shape_count(&info.shape), sizeof *values, "optimizer slots", t->err);
-    if (!values)
-        return TW_ENOMEM;
-    status = twi_hdf5_read_f32(t->file, data, values, t->err);
-    twi_view view = {.dtype = TWI_F32, .shape = info.shape, .data = values};
-    if (!status && info.dtype == TWI_I64 && info.shape.rank == 0) {
-        int64_t *count = twi_new(1, sizeof *count, "an optimizer's step", t->err);
-        status = count ? TW_OK : TW_ENOMEM;
-        if (count)
-            *count = (int64_t)values[0];
-        view = (twi_view){.dtype = TWI_I64, .data = count};
-        twi_free(values);
-    }
-    if (!status && !twi_vec_push(&m->slots, view, t->err))
-        status = TW_ENOMEM;
-    if (status)
-        twi_free(view.data);
-    return status;
-}
-
-// Slots that do not fit are left out as a whole: the optimizer starts afresh, as in Keras.
+// Slots are named by number, as a layer's variables are.
 static tw_status read_slots(tree *t, tw_model *m)
 {
     twi_hdf5_object vars = 0;
     twi_hdf5_texts members = {0};
-    twi_weights all = {0};
     tw_status status = twi_hdf5_find(t->file, twi_hdf5_root(t->file), "optimizer/vars", &vars, t->err);
     if (!status && vars)
         status = twi_hdf5_members(t->file, vars, &members, t->err);
-    if (!status)
-        status = twi_model_weights(m, &all, t->err);
-    bool fits = members.n <= 4 * (size_t)all.n + 8;
-    for (size_t i = 0; !status && fits && i < members.n; i++) {
+    twi_vec(twi_hdf5_object) data = {0};
+    for (size_t i = 0; !status && i < members.n; i++) {
         char index[24];
         snprintf(index, sizeof index, "%zu", i);
-        twi_hdf5_object data = 0;
-        status = twi_hdf5_find(t->file, vars, index, &data, t->err);
-        fits = data != 0;
-        if (!status && data)
-            status = read_slot(t, m, &all, data, &fits);
+        twi_hdf5_object one = 0;
+        status = twi_hdf5_find(t->file, vars, index, &one, t->err);
+        if (!status && !twi_vec_push(&data, one, t->err))
+            status = TW_ENOMEM;
     }
-    if (status || !fits)
-        clear_slots(m);
-    twi_weights_clear(&all);
+    if (!status)
+        status = twi_slots_read(m, t->file, data.n, data.at, t->err);
+    twi_vec_clear(&data);
     twi_hdf5_texts_clear(&members);
     return status;
 }
@@ -455,9 +406,8 @@ static tw_status write_slots(tree_writer *t, const tw_model *m)
                                    twi_json_string(optimizer, "name", "optimizer"), t->err);
     for (size_t i = 0; !status && i < m->slots.n; i++) {
         char path[64];
-        const twi_view *slot = &m->slots.at[i];
         snprintf(path, sizeof path, "/optimizer/vars/%zu", i);
-        status = twi_hdf5_put_data(t->w, path, slot->dtype, &slot->shape, slot->data, t->err);
+        status = twi_slot_write(&m->slots.at[i], t->w, path, t->err);
     }
     return status;
 }

@@ -96,7 +96,7 @@ def mobilenet():
     return calibrate(m, x), x
 
 
-ALL = [sequential, functional, frozen_nest, partly_frozen_nest, nest_in_functional, nest_as_output, shared_layers, mobilenet]
+ALL = [sequential, functional, frozen_nest, partly_frozen_nest, nest_in_functional, nest_as_output, shared_layers]
 
 
 def fresh_like(model):
