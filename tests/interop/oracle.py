@@ -94,6 +94,10 @@ def assert_lively(outputs):
         assert np.abs(y - y[:1]).max() >= 1e-2, "different pictures give the same output"
 
 
+# Deep networks: Keras itself moves by 2e-5 when XLA compiles the same f32 graph with other optimizations.
+DEEP = 3e-5
+
+
 def assert_same(ours, theirs, tolerance=1e-5):
     for i, (a, b) in enumerate(zip(ours, theirs)):
         scale = max(1.0, np.std(b))

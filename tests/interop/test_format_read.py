@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import models
-from oracle import DriverError, assert_lively, assert_same, differs, driver, expected, predict
+from oracle import DEEP, DriverError, assert_lively, assert_same, differs, driver, expected, predict
 
 
 @pytest.fixture(params=models.ALL, ids=lambda f: f.__name__)
@@ -43,9 +43,9 @@ def test_a_network_of_keras_applications_loads(tmp_path):
     assert_lively(y)
     model.save(tmp_path / "m.keras")
     model.save(tmp_path / "m.h5")
-    assert_same(predict(tmp_path, x, y, model=tmp_path / "m.keras"), y)
+    assert_same(predict(tmp_path, x, y, model=tmp_path / "m.keras"), y, DEEP)
     # As published weights are: into the architecture, layer by layer in order.
-    assert_same(predict(tmp_path, x, y, zoo="mobilenet_v2:0.35", top=1, input="64,64,3", classes=10, weights=tmp_path / "m.h5"), y)
+    assert_same(predict(tmp_path, x, y, zoo="mobilenet_v2:0.35", top=1, input="64,64,3", classes=10, weights=tmp_path / "m.h5"), y, DEEP)
 
 
 def test_a_swapped_channel_is_seen(tmp_path):
