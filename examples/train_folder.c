@@ -26,7 +26,7 @@ int main(int argc, char **argv)
     tw_err err = {0};
     tw_context *tw = tw_open(&(tw_open_options){.event = on_event}, &err);
     tw_arena *arena = tw_arena_new(&err);
-    tw_train_options options;
+    tw_train_options options = {0};
     if (tw && arena && !tw_fields_default(tw_train_fields, &options, arena, &err)) {
         options.photos = argv[1];
         if (argc > 2)

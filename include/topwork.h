@@ -155,7 +155,8 @@ typedef struct tw_field {
 typedef struct tw_arena tw_arena;
 TW_API tw_arena *tw_arena_new(tw_err *err);
 TW_API void tw_arena_free(tw_arena *arena);
-// Fills every member of `object` (the struct the table describes) with its default.
+// Fills members of `object` (the struct the table describes, zero-initialised) with their defaults; zero bytes stay where a row
+// has none.
 TW_API tw_status tw_fields_default(const tw_field *fields, void *object, tw_arena *arena, tw_err *err);
 // Reads a JSON file ({"epochs": 3, …}, such as a run's args.json) over what `object` holds. Unknown keys and wrong
 // values: TW_EINVAL naming the key; no JSON: TW_EMALFORMED.
@@ -222,7 +223,7 @@ TW_API const char *tw_versions(char *buf, size_t size);
 // ---------------------------------------------------------------------------------------------------- 5 the verbs
 //
 // Each verb of the program is one function; its options struct is described by a table of rows, which is also the
-// program's flags and help. Fill the struct with tw_fields_default first. What a verb gives goes to the context's
+// program's flags and help. Zero the struct and fill it with tw_fields_default first. What a verb gives goes to the context's
 // `write`. All of them may take long, check tw_cancel, and hold no state afterwards.
 
 typedef enum tw_format { TW_FORMAT_TEXT, TW_FORMAT_JSON, TW_FORMAT_CSV } tw_format;
