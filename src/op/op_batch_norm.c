@@ -31,9 +31,9 @@ static tw_status infer(const void *params, int n_in, const tw_shape *in, tw_shap
             return TW_EINVAL;
     if (!in[MEAN].rank || !in[VARIANCE].rank)
         return twi_fail(err, TW_EINVAL, "batch_norm: mean and variance must be given");
-    if (!(p->epsilon > 0) || !(p->momentum >= 0 && p->momentum <= 1))
+    if (!(p->epsilon >= 0) || !(p->momentum >= 0 && p->momentum <= 1))
         return twi_fail(err, TW_EINVAL,
-                        "batch_norm: epsilon must be above 0 and momentum in 0..1, received %g and %g",
+                        "batch_norm: epsilon must be 0 or more and momentum in 0..1, received %g and %g",
                         p->epsilon, p->momentum);
     tw_status status = twi_infer_one("batch_norm", in[X], out, n_out, err);
     if (!status && p->is_training) {

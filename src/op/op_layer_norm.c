@@ -22,8 +22,8 @@ static tw_status infer(const void *params, int n_in, const tw_shape *in, tw_shap
     for (int i = GAMMA; i < n_in; i++)
         if (twi_check_vector("layer_norm", names[i], &in[i], twi_shape_last(&in[X]), err))
             return TW_EINVAL;
-    if (!(p->epsilon > 0))
-        return twi_fail(err, TW_EINVAL, "layer_norm: epsilon must be above 0, received %g", p->epsilon);
+    if (!(p->epsilon >= 0))
+        return twi_fail(err, TW_EINVAL, "layer_norm: epsilon must be 0 or more, received %g", p->epsilon);
     return twi_infer_one("layer_norm", in[X], out, n_out, err);
 }
 

@@ -1,0 +1,336 @@
+// The way back: gradients against finite differences, where they exist and where not.
+
+#include "unit/nets.h"
+
+// Loss Σ c · logits with fixed c; its gradient by the plan against central differences at some numbers of each weight.
+static double loss_of(twi_run *run, const float *c, int64_t n)
+{
+    tw_err err = {0};
+    double sum = 0;
+    twi_run_forward(run, 1, 1, &err);
+    expect_ok(err);
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)c[i] * twi_run_logits(run)[i];
+    return sum;
+}
+
+static void check_weight(twi_run *run, const twi_weight *w, const float *gradient, const float *c, int64_t n)
+{
+    int64_t count = twi_shape_count(&w->shape);
+    double scale = 0;
+    for (int64_t i = 0; i < count; i++)
+        scale = fmax(scale, fabs(gradient[i]));
+    if (scale < 1e-6)
+        fail_msg("the gradient of %s is nothing", w->name);
+    for (int64_t i = 0; i < count; i += 1 + count / 7) {
+        const double step = 2e-3;
+        float was = w->data[i], up = was + (float)step, down = was - (float)step;
+        w->data[i] = up;
+        double more = loss_of(run, c, n);
+        w->data[i] = down;
+        double less = loss_of(run, c, n);
+        w->data[i] = was;
+        double expected = (more - less) / ((double)up - (double)down);
+        if (fabs(gradient[i] - expected) > 0.02 * scale + 2e-3)
+            fail_msg("%s[%lld]: gradient %g, finite difference %g", w->name, (long long)i, gradient[i],
+                     expected);
+    }
+}
+
+static void check_gradients(const tw_model *m, twi_plan_options o, int expected)
+{
+    tw_err err = {0};
+    o.wants_gradients = true;
+    twi_plan *plan = net_plan(m, o);
+    assert_int_equal(twi_plan_n_gradients(plan), expected);
+    twi_run *run = net_run(plan, 5);
+    int64_t n = net_count(twi_plan_output(plan, 0));
+    float *c = twi_new((size_t)n, sizeof *c, "c", &err);
+    net_numbers(c, n, 17);
+    memcpy(twi_run_grad_logits(run), c, (size_t)n * sizeof *c);
+    twi_run_backward(run, 1, 1, &err);
+    expect_ok(err);
+    for (int i = 0; i < expected; i++) {
+        const twi_weight *w = twi_plan_gradient_weight(plan, i);
+        size_t bytes = (size_t)twi_shape_count(&w->shape) * sizeof(float);
+        float *gradient = twi_new(bytes, 1, "a gradient", &err);
+        memcpy(gradient, twi_run_gradient(run, i), bytes);
+        check_weight(run, w, gradient, c, n);
+        twi_free(gradient);
+    }
+    twi_free(c);
+    twi_run_free(run);
+    twi_plan_free(plan);
+}
+
+// Smooth activations: finite differences do not like corners.
+static tw_model *residual_net(void)
+{
+    tw_err err = {0};
+    tw_model *m = twi_model_new("net", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 6, 6, 3)), skip;
+    x = skip = net_layer(m, "Conv2D", "stem", x, "filters=4 kernel_size=3 padding=same activation=tanh");
+    x = net_layer(m, "BatchNormalization", "bn", x, "");
+    x = net_layer(m, "DepthwiseConv2D", "depthwise", x, "kernel_size=3 padding=same activation=swish");
+    x = net_layer(m, "Conv2D", "project", x, "filters=4 kernel_size=1 use_bias=false");
+    x = net_join(m, "Add", "add", x, skip);
+    x = net_layer(m, "AveragePooling2D", "pool", net_layer(m, "Activation", "act", x, "activation=tanh"),
+                  "pool_size=2");
+    x = net_layer(m, "Dense", "out", net_layer(m, "Flatten", "flat", x, ""), "units=3 activation=softmax");
+    return net_done(m, x, 21);
+}
+
+static void gradients_equal_finite_differences(void **state)
+{
+    (void)state;
+    tw_model *m = residual_net();
+    // stem 2, bn 2, depthwise 2, project 1, out 2
+    check_gradients(m, (twi_plan_options){.is_reference = true}, 9);
+    check_gradients(m, (twi_plan_options){.threads = 1}, 9);
+    check_gradients(m, (twi_plan_options){.is_training = true, .is_reference = true}, 9);
+    check_gradients(m, (twi_plan_options){.is_training = true, .threads = 1}, 9);
+    twi_model_free(m);
+}
+
+static void frozen_layers_between_trained_ones_pass_gradients(void **state)
+{
+    (void)state;
+    tw_model *m = residual_net();
+    const char *frozen[] = {"bn", "depthwise", "project"};
+    for (int i = 0; i < 3; i++)
+        twi_layer_set_trainable(twi_model_find(m, frozen[i]), false);
+    check_gradients(m, (twi_plan_options){.is_training = true, .is_reference = true}, 4);
+    check_gradients(m, (twi_plan_options){.is_training = true, .threads = 1}, 4);
+    twi_model_free(m);
+}
+
+static void a_layer_called_twice_adds_its_gradients(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = twi_model_new("net", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 5)), y;
+    twi_layer *shared = twi_layer_new(twi_layer_kind_find("Dense"), "shared", &err);
+    twi_layer_set(shared, "units=5 activation=tanh", &err);
+    y = twi_model_call(m, shared, 1, &x);
+    y = net_join(m, "Add", "same", y, y); // one value on both sides
+    y = twi_model_call(m, shared, 1, &y);
+    net_done(m, net_join(m, "Multiply", "product", y, y), 5);
+    check_gradients(m, (twi_plan_options){.is_reference = true}, 2);
+    check_gradients(m, (twi_plan_options){.threads = 1}, 2);
+    twi_layer_free(shared);
+    twi_model_free(m);
+}
+
+static void dropout_uses_one_mask_both_ways(void **state)
+{
+    (void)state;
+    tw_model *m = net_transfer(true, "Dropout", "rate=0.5");
+    check_gradients(m, (twi_plan_options){.is_training = true, .is_reference = true}, 2);
+    twi_model_free(m);
+}
+
+static bool has_op(const twi_plan *plan, const char *op)
+{
+    tw_err err = {0};
+    bool found = false;
+    size_t i;
+    json_t *all = twi_plan_json(plan, &err), *one;
+    json_array_foreach(json_object_get(all, "ops"), i, one) found |=
+        strcmp(twi_json_string(one, "op", ""), op) == 0;
+    json_decref(all);
+    return found;
+}
+
+static void nothing_goes_back_into_a_frozen_trunk(void **state)
+{
+    (void)state;
+    tw_model *m = net_transfer(true, NULL, NULL);
+    twi_plan *plan = net_plan(m, (twi_plan_options){.is_training = true, .wants_gradients = true});
+    assert_int_equal(twi_plan_n_gradients(plan), 2);
+    assert_string_equal(twi_plan_gradient_weight(plan, 0)->name, "kernel");
+    assert_true(has_op(plan, "matmul backward"));
+    assert_false(has_op(plan, "conv backward"));
+    assert_false(has_op(plan, "pool backward"));
+    assert_false(has_op(plan, "reduce backward"));
+    twi_plan_free(plan);
+    twi_model_set_trainable(m, false);
+    plan = net_plan(m, (twi_plan_options){.is_training = true, .wants_gradients = true});
+    assert_int_equal(twi_plan_n_gradients(plan), 0);
+    assert_false(has_op(plan, "matmul backward"));
+    twi_plan_free(plan);
+    twi_model_free(m);
+}
+
+static void gradients_from_a_frontier_equal_those_of_the_whole(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = net_classifier(3);
+    twi_model_freeze(m, "until:conv2", &err);
+    twi_frontier f;
+    twi_frontier_find(m, 0, &f, &err);
+    expect_ok(err);
+    assert_int_equal(f.n, 2);
+    twi_plan_options o = {.is_training = true, .wants_gradients = true};
+    twi_plan *whole = net_plan(m, o), *prefix = net_plan(m, (twi_plan_options){.to = &f});
+    o.from = &f;
+    twi_plan *rest = net_plan(m, o);
+    twi_run *a = net_run(prefix, 5), *c = twi_run_new(rest, &err);
+    for (int i = 0; i < f.n; i++)
+        memcpy(twi_run_input(c, i), twi_run_output(a, i),
+               (size_t)net_count(twi_plan_input(rest, i)) * sizeof(float));
+    // Moving statistics do not enter a training run, so the order of the two does not matter.
+    twi_run *b = net_run(whole, 5);
+    twi_run_forward(c, 1, 1, &err);
+    int64_t n = net_count(twi_plan_output(whole, 0));
+    net_numbers(twi_run_grad_logits(b), n, 9);
+    net_numbers(twi_run_grad_logits(c), n, 9);
+    twi_run_backward(b, 1, 1, &err);
+    twi_run_backward(c, 1, 1, &err);
+    expect_ok(err);
+    assert_int_equal(twi_plan_n_gradients(rest), twi_plan_n_gradients(whole));
+    for (int i = 0; i < twi_plan_n_gradients(rest); i++) {
+        const twi_weight *w = twi_plan_gradient_weight(rest, i);
+        assert_ptr_equal(w, twi_plan_gradient_weight(whole, i));
+        twi_difference d =
+            twi_compare(twi_run_gradient(c, i), twi_run_gradient(b, i), twi_shape_count(&w->shape));
+        expect_near(d.max_abs, 0, 1e-4 * (d.std + 1e-2));
+    }
+    twi_run_free(a);
+    twi_run_free(b);
+    twi_run_free(c);
+    twi_plan_free(whole);
+    twi_plan_free(prefix);
+    twi_plan_free(rest);
+    twi_model_free(m);
+}
+
+static void batch_statistics_move_and_say_so(void **state)
+{
+    (void)state;
+    tw_model *m = residual_net();
+    const twi_weight *mean = &twi_model_find(m, "bn")->weights[2];
+    uint64_t version = mean->version;
+    float before = mean->data[0];
+    twi_plan *plan = net_plan(m, (twi_plan_options){.is_training = true});
+    twi_run_free(net_run(plan, 5));
+    twi_plan_free(plan);
+    assert_true(mean->data[0] != before);
+    assert_true(mean->version > version);
+    twi_model_free(m);
+}
+
+// Gradients of a plan with everything fused against those of the plain program.
+static void compare_gradients(const tw_model *m, bool is_training)
+{
+    tw_err err = {0};
+    twi_plan_options o = {.is_training = is_training, .wants_gradients = true};
+    twi_plan *plan[2];
+    twi_run *run[2];
+    for (int i = 0; i < 2; i++) {
+        o.is_reference = o.no_fusion = i;
+        plan[i] = net_plan(m, o);
+        run[i] = net_run(plan[i], 5);
+        net_numbers(twi_run_grad_logits(run[i]), net_count(twi_plan_output(plan[i], 0)), 9);
+        twi_run_backward(run[i], 1, 1, &err);
+        expect_ok(err);
+    }
+    expect_same(twi_run_logits(run[0]), twi_run_logits(run[1]), net_count(twi_plan_output(plan[0], 0)), 1e-4);
+    assert_int_equal(twi_plan_n_gradients(plan[0]), twi_plan_n_gradients(plan[1]));
+    for (int i = 0; i < twi_plan_n_gradients(plan[0]); i++) {
+        const twi_weight *w = twi_plan_gradient_weight(plan[1], i);
+        assert_ptr_equal(w, twi_plan_gradient_weight(plan[0], i));
+        const float *a = twi_run_gradient(run[0], i), *b = twi_run_gradient(run[1], i);
+        twi_difference d = twi_compare(a, b, twi_shape_count(&w->shape));
+        assert_true(d.std > 0);
+        expect_near(d.max_abs, 0, 1e-3 * d.std + 1e-5);
+    }
+    for (int i = 0; i < 2; i++) {
+        twi_run_free(run[i]);
+        twi_plan_free(plan[i]);
+    }
+}
+
+static void set_batch_norms_trainable(const tw_model *m, bool value)
+{
+    for (size_t i = 0; i < m->layers.n; i++)
+        if (m->layers.at[i]->kind->flags & TWI_KIND_NORM)
+            twi_layer_set_trainable(m->layers.at[i], value);
+}
+
+static void fused_plans_have_the_gradients_of_the_plain_program(void **state)
+{
+    (void)state;
+    tw_model *m = net_classifier(3);
+    compare_gradients(m, false);
+    compare_gradients(m, true);
+    set_batch_norms_trainable(m, false); // their scales ride on the trained kernels
+    compare_gradients(m, false);
+    compare_gradients(m, true);
+    twi_layer_set_trainable(twi_model_find(m, "conv2"), false); // folded, and gradients pass
+    compare_gradients(m, true);
+    twi_model_free(m);
+}
+
+static void frozen_batch_norms_behind_trained_kernels_cost_nothing(void **state)
+{
+    (void)state;
+    tw_model *m = net_classifier(3);
+    set_batch_norms_trainable(m, false);
+    twi_plan *plan = net_plan(m, (twi_plan_options){.is_training = true, .wants_gradients = true});
+    assert_false(has_op(plan, "batch_norm"));
+    assert_false(has_op(plan, "batch_norm backward"));
+    assert_true(has_op(plan, "binary")); // on the kernel
+    twi_plan_free(plan);
+    twi_model_free(m);
+}
+
+static void a_padded_convolution_passes_gradients(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = twi_model_new("pads", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 9, 9, 3));
+    x = net_layer(m, "Conv2D", "one", x, "filters=4 kernel_size=3 padding=same activation=tanh");
+    x = net_layer(m, "Conv2D", "two", net_layer(m, "ZeroPadding2D", "pad", x, "padding=2"),
+                  "filters=4 kernel_size=3 strides=2");
+    x = net_layer(m, "Dense", "out", net_layer(m, "GlobalAveragePooling2D", "gap", x, ""), "units=3");
+    net_done(m, x, 3);
+    check_gradients(m, (twi_plan_options){.threads = 1}, 6);
+    compare_gradients(m, true);
+    twi_model_free(m);
+}
+
+static void backward_without_gradients_is_refused(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = residual_net();
+    twi_plan *plan = net_plan(m, (twi_plan_options){.threads = 1});
+    twi_run *run = net_run(plan, 5);
+    assert_null(twi_run_grad_logits(run));
+    twi_run_backward(run, 1, 1, &err);
+    expect_error(err, TW_EINVAL, "without gradients");
+    twi_run_free(run);
+    twi_plan_free(plan);
+    twi_model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_equal_finite_differences),
+        cmocka_unit_test(frozen_layers_between_trained_ones_pass_gradients),
+        cmocka_unit_test(a_layer_called_twice_adds_its_gradients),
+        cmocka_unit_test(dropout_uses_one_mask_both_ways),
+        cmocka_unit_test(nothing_goes_back_into_a_frozen_trunk),
+        cmocka_unit_test(gradients_from_a_frontier_equal_those_of_the_whole),
+        cmocka_unit_test(batch_statistics_move_and_say_so),
+        cmocka_unit_test(fused_plans_have_the_gradients_of_the_plain_program),
+        cmocka_unit_test(frozen_batch_norms_behind_trained_kernels_cost_nothing),
+        cmocka_unit_test(a_padded_convolution_passes_gradients),
+        cmocka_unit_test(backward_without_gradients_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
