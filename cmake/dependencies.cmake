@@ -6,7 +6,7 @@ find_package(OpenMP REQUIRED COMPONENTS C)
 set(TW_DNNL_ROOT "" CACHE PATH "where oneDNN is installed, if not in the system")
 find_path(TW_DNNL_INCLUDE oneapi/dnnl/dnnl.h HINTS ${TW_DNNL_ROOT}/include REQUIRED)
 find_library(TW_DNNL dnnl HINTS ${TW_DNNL_ROOT}/lib REQUIRED)
-pkg_check_modules(TW_LIBS REQUIRED IMPORTED_TARGET jansson libzip libjpeg libpng libwebp libcrypto libxxhash hdf5)
+pkg_check_modules(TW_LIBS REQUIRED IMPORTED_TARGET jansson libjpeg libpng libwebp libwebpdemux libcrypto libxxhash zlib)
 find_library(TW_GIF gif REQUIRED)
 pkg_check_modules(TW_HEIF IMPORTED_TARGET libheif)
 

@@ -126,7 +126,8 @@ enum {
     TW_FIELD_REST = 4,      // command line: a TW_FIELD_TEXTS that takes all remaining positional arguments
     TW_FIELD_LATER = 8,     // known, but not served yet: using it is "not supported yet"
     TW_FIELD_NULLABLE = 16, // may be null (text "none"): NaN for TW_FIELD_FLOAT, 0 for whole numbers
-    TW_FIELD_SCALAR = 32    // TW_FIELD_FLOATS: one number is written as a number, not as a list
+    TW_FIELD_SCALAR = 32,   // TW_FIELD_FLOATS: one number is written as a number, not as a list
+    TW_FIELD_OLD = 64       // an older key of another row's member: read, never written
 };
 
 typedef struct tw_texts {
@@ -145,19 +146,31 @@ typedef struct tw_field {
     const char *const *choices; // NULL-ended, for TW_FIELD_CHOICE
     const tw_setting_kind *(*find)(const char *name); // for TW_FIELD_SETTING; NULL result: unknown name
     const char *const *(*names)(void);                // for messages: NULL-ended names `find` knows
+    const char *group; // help: heading over this row and those after it, or NULL
+    const char *value; // help: what a value is called ("FILE"); NULL: by type
+    const char *later; // one value that is not served yet ("auto"), or NULL
 } tw_field;
 
 // Reading options from text or a table, the way the program does. Texts are lent by the arena.
 typedef struct tw_arena tw_arena;
 TW_API tw_arena *tw_arena_new(tw_err *err);
 TW_API void tw_arena_free(tw_arena *arena);
-// Fills every member of `object` (the struct the table describes) with its default.
+// Fills members of `object` (the struct the table describes, zero-initialised) with their defaults; zero bytes stay where a row
+// has none.
 TW_API tw_status tw_fields_default(const tw_field *fields, void *object, tw_arena *arena, tw_err *err);
+// Reads a JSON file ({"epochs": 3, …}, such as a run's args.json) over what `object` holds. Unknown keys and wrong
+// values: TW_EINVAL naming the key; no JSON: TW_EMALFORMED.
+TW_API tw_status tw_fields_read(const tw_field *fields, void *object, const char *path, tw_arena *arena,
+                                tw_err *err);
+// Whether an object may be used: required members set, numbers in range, choices known, nothing asked for that is not
+// served yet. Every verb checks its options with it.
+TW_API tw_status tw_fields_check(const tw_field *fields, const void *object, tw_err *err);
 // The row of a key ('-' and '_' alike), or NULL.
 TW_API const tw_field *tw_field_find(const tw_field *fields, const char *key);
 // The key nearest to a misspelt one, or NULL. Static.
 TW_API const char *tw_field_nearest(const tw_field *fields, const char *key);
-// Sets one member from text: "3", "3x5", "relu", "true". `where` begins the message ("--epochs"). TW_EINVAL.
+// Sets one member from text: "3", "3x5", "relu", "true". `where` begins the message ("--epochs"). TW_EINVAL, or
+// TW_EUNSUPPORTED for what is not served yet.
 TW_API tw_status tw_field_set(const tw_field *field, void *object, const char *text, const char *where,
                               tw_arena *arena, tw_err *err);
 // Appends one more text to a member of type TW_FIELD_TEXTS.
@@ -170,12 +183,12 @@ TW_API tw_status tw_field_append(const tw_field *field, void *object, const char
 typedef struct tw_context tw_context;
 
 typedef enum tw_event_kind {
-    TW_EVENT_STAGE,    // a stage begins: `stage`, `total` (0: not known), `text` says what
-    TW_EVENT_PROGRESS, // `done` of `total` items of the stage
-    TW_EVENT_EPOCH,    // an epoch ended: `done` of `total` epochs, and the measured values
-    TW_EVENT_END,      // the stage ended; `text` sums it up
-    TW_EVENT_NOTE,     // something worth knowing: `text`
-    TW_EVENT_WARNING   // something that may be wrong: `text`
+    TW_EVENT_STAGE, // a stage begins or says one thing: `stage`, `total` (0: not counted), `text` says what
+    TW_EVENT_PROGRESS, // `done` of `total` items of the stage (0: not known); `text` may say which part ("epoch 3/10")
+    TW_EVENT_EPOCH,  // an epoch ended: `done` of `total` epochs, and the measured values
+    TW_EVENT_END,    // the stage ended; `done` of `total`, `text` sums it up
+    TW_EVENT_NOTE,   // something worth knowing: `text`
+    TW_EVENT_WARNING // something that may be wrong: `text`
 } tw_event_kind;
 
 typedef struct tw_event {
@@ -183,7 +196,8 @@ typedef struct tw_event {
     const char *stage; // "photos", "model", "features", "head", "fine-tune", "evaluate", "report", "predict"
     const char *text;  // one line or more, lower case, no full stop; NULL where none
     int64_t done, total;
-    double seconds; // since the stage began
+    const char *unit; // what is counted: "photos", "steps"; NULL: nothing is
+    double seconds;   // since the stage began; TW_EVENT_EPOCH: of the epoch; 0: not known
     // TW_EVENT_EPOCH; NaN where not measured
     double loss, accuracy, val_loss, val_accuracy, learning_rate;
     bool is_best; // lowest val_loss so far
@@ -209,7 +223,7 @@ TW_API const char *tw_versions(char *buf, size_t size);
 // ---------------------------------------------------------------------------------------------------- 5 the verbs
 //
 // Each verb of the program is one function; its options struct is described by a table of rows, which is also the
-// program's flags and help. Fill the struct with tw_fields_default first. What a verb gives goes to the context's
+// program's flags and help. Zero the struct and fill it with tw_fields_default first. What a verb gives goes to the context's
 // `write`. All of them may take long, check tw_cancel, and hold no state afterwards.
 
 typedef enum tw_format { TW_FORMAT_TEXT, TW_FORMAT_JSON, TW_FORMAT_CSV } tw_format;

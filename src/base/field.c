@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,22 +28,36 @@ const tw_field *twi_field_find(const tw_field *fields, const char *key)
 
 // -------------------------------------------------------------------------------------------------------------- checks
 
+// What a message is about: "layer 'conv1': units", or just the flag where that says it all.
+typedef struct subject {
+    char text[256];
+} subject;
+
+static subject about(const tw_field *f, const char *where)
+{
+    subject s;
+    bool is_flag = where[0] == '-' && where[1] == '-';
+    snprintf(s.text, sizeof s.text, "%s%s%s", where, is_flag ? "" : ": ", is_flag ? "" : f->key);
+    return s;
+}
+
 static tw_status wrong(const tw_field *f, const char *where, const char *expected, const char *received,
                        tw_err *err)
 {
-    return twi_fail_at(err, TW_EINVAL, where, -1, "%s: %s must be %s, received '%s'", where, f->key, expected,
-                       received);
+    return twi_fail_at(err, TW_EINVAL, where, -1, "%s must be %s, received '%s'", about(f, where).text,
+                       expected, received);
 }
 
 static tw_status check_range(const tw_field *f, double v, const char *where, tw_err *err)
 {
     if (isfinite(v) && ((f->low == 0 && f->high == 0) || (v >= f->low && v <= f->high)))
         return TW_OK;
+    subject s = about(f, where);
     if (f->high >= (double)TW_DIM_MAX)
-        return twi_fail_at(err, TW_EINVAL, where, -1, "%s: %s must be %.10g or more, received %.10g", where,
-                           f->key, f->low, v);
-    return twi_fail_at(err, TW_EINVAL, where, -1, "%s: %s must be in %.10g..%.10g, received %.10g", where,
-                       f->key, f->low, f->high, v);
+        return twi_fail_at(err, TW_EINVAL, where, -1, "%s must be %.10g or more, received %.10g", s.text,
+                           f->low, v);
+    return twi_fail_at(err, TW_EINVAL, where, -1, "%s must be in %.10g..%.10g, received %.10g", s.text,
+                       f->low, f->high, v);
 }
 
 static tw_status set_choice(const tw_field *f, void *object, const char *name, const char *where, tw_err *err)
@@ -69,8 +84,8 @@ static tw_status set_numbers(const tw_field *f, void *object, const double *v, i
         if (status)
             return status;
         if (f->type != TW_FIELD_FLOAT && v[i] != floor(v[i]))
-            return twi_fail_at(err, TW_EINVAL, where, -1, "%s: %s must be a whole number, received %g", where,
-                               f->key, v[i]);
+            return twi_fail_at(err, TW_EINVAL, where, -1, "%s must be a whole number, received %g",
+                               about(f, where).text, v[i]);
     }
     int64_t *ints = member(f, object);
     if (f->type == TW_FIELD_FLOAT)
@@ -409,7 +424,7 @@ static json_t *value_json(const tw_field *f, const void *object)
 tw_status twi_fields_write(const tw_field *fields, const void *object, json_t *config, tw_err *err)
 {
     for (const tw_field *f = fields; f && f->key; f++) {
-        if (f->type == TW_FIELD_IGNORED)
+        if (f->type == TW_FIELD_IGNORED || (f->flags & TW_FIELD_OLD))
             continue;
         json_t *value = value_json(f, object);
         if (!value || json_object_set_new(config, f->key, value) != 0)

@@ -76,6 +76,12 @@ char *twi_str_take(twi_str *s, tw_err *err)
     return text;
 }
 
+const char *twi_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 bool twi_str_starts(const char *s, const char *prefix)
 {
     return strncmp(s, prefix, strlen(prefix)) == 0;

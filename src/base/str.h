@@ -19,6 +19,8 @@ void twi_str_clear(twi_str *s);
 // Hands the text over (yours to twi_free; never NULL on success) and empties s; NULL with TW_ENOMEM if any append failed.
 char *twi_str_take(twi_str *s, tw_err *err);
 
+// The part of a path after its last slash. Lends.
+const char *twi_base_name(const char *path);
 bool twi_str_starts(const char *s, const char *prefix);
 bool twi_str_ends(const char *s, const char *suffix);
 bool twi_str_same(const char *a, const char *b); // ASCII case, '-' and '_' do not matter

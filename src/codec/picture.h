@@ -10,13 +10,14 @@
 #include "base/source.h"
 
 #define TWI_PICTURE_SIDE_MAX   65500
-#define TWI_PICTURE_PIXELS_MAX (INT64_C(1) << 28) // a header that claims more is refused
+#define TWI_PICTURE_PIXELS_MAX (INT64_C(1) << 28)
 
 typedef enum twi_photo_alpha { TWI_ALPHA_WHITE, TWI_ALPHA_DROP } twi_photo_alpha;
 
 typedef struct twi_picture_options {
-    // A picture may come back smaller (JPEG decoded at n/8) as long as both sides stay at least this; 0: full size.
+    // A picture may come back smaller (JPEG decoded at 1/2, 1/4, 1/8) as long as both sides stay at least this; 0: full size.
     int64_t enough_width, enough_height; // of the upright picture
+    int64_t pixels_max;                  // a header that claims more is refused; 0: TWI_PICTURE_PIXELS_MAX
     bool exact_decode; // JPEG: full size, fast integer DCT and fancy upsampling, as TensorFlow decodes
     bool accurate_dct; // JPEG: the accurate integer DCT (as Pillow)
     twi_photo_alpha alpha;
@@ -28,11 +29,15 @@ typedef struct twi_picture {
     int64_t full_width, full_height; // what the file holds, upright
     uint8_t *rgb;                    // [height, width, 3], owned; twi_picture_clear
     size_t room;                     // bytes allocated at rgb: reused by the next read into the same picture
+    uint8_t *spare;                  // scratch of the decoders, kept for the same reason
+    size_t spare_room;
 } twi_picture;
 
 typedef struct twi_picture_kind {
     const char *name;                          // "JPEG"
     bool (*is)(const uint8_t *head, size_t n); // by the first (up to) 32 bytes
+    // Which library decodes, with its version: what pixels may depend on.
+    void (*version)(char *text, size_t size);
     // Decodes into out (rgb grown with twi_picture_reserve). Orientation is done by the caller for all but JPEG's own
     // scaled decoding, from *orientation (1…8, as EXIF numbers it; 1 where there is none).
     tw_status (*read)(const uint8_t *bytes, size_t n, const char *name, const twi_picture_options *o,
@@ -43,6 +48,8 @@ extern const twi_picture_kind *const twi_picture_kinds[]; // NULL-ended
 
 // The format by content, or NULL.
 const twi_picture_kind *twi_picture_find(const uint8_t *head, size_t n);
+// What a file that is no picture is: "HTML text", "a PDF", "an MP4 video". Static, never NULL.
+const char *twi_picture_guess(const uint8_t *head, size_t n);
 // Decodes. Unknown content, damage, early end: TW_EMALFORMED saying what it is ("no picture: HTML text").
 tw_status twi_picture_read(const uint8_t *bytes, size_t n, const char *name, const twi_picture_options *o,
                            twi_picture *out, tw_err *err);

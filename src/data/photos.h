@@ -17,9 +17,10 @@ typedef struct twi_photo {
 typedef struct twi_photos {
     char *root;
     twi_vec(twi_photo) at;
-    twi_vec(char *) classes; // sorted by code point
-    bool has_parts;          // the folders say which part a photo belongs to
-    twi_str notes;           // lines worth telling the user ("ignored 3 files that are no pictures")
+    twi_vec(char *) classes;  // sorted by code point
+    bool has_parts;           // the folders say which part a photo belongs to
+    bool has_part[TWI_PARTS]; // and these parts have photos by that
+    twi_str notes; // for the user ("ignored 3 files that are no pictures"), each line ended by '\n'
 } twi_photos;
 
 typedef struct twi_photos_options {
@@ -37,7 +38,8 @@ void twi_photos_clear(twi_photos *photos);
 
 // Stratified, seeded: of each class round(n · val) validate and round(n · test) test, at least one validates where a class has two or
 // more and val > 0. Depends on the order of paths within the class and the seed only; the file-name layout gives the
-// same split as folders where the names sort alike. Photos whose part the folders gave keep it (has_parts).
+// same split as folders where the names sort alike. Photos whose part the folders gave keep it (has_parts): only a part
+// they left out is drawn from the training photos.
 tw_status twi_photos_split(twi_photos *photos, double val, double test, uint64_t seed, tw_err *err);
 // How many photos of a part (label ≥ 0, not skipped).
 int64_t twi_photos_count(const twi_photos *photos, twi_part part);

@@ -39,11 +39,11 @@ typedef struct twi_recipe {
 
 // Memory a worker keeps between photos. Zero-initialise; twi_recipe_work_clear.
 typedef struct twi_recipe_work {
-    uint8_t *bytes;
-    size_t room;
+    uint8_t *bytes; // of the file read last: n of them
+    size_t n, room;
     twi_picture picture;
-    float *rows; // scratch of the resize
-    size_t rows_room;
+    float *rows;      // scratch of the resize
+    size_t rows_room; // bytes
 } twi_recipe_work;
 void twi_recipe_work_clear(twi_recipe_work *work);
 

@@ -11,7 +11,7 @@ BUILD = Path(os.environ.get("TW_BUILD_DIR", ROOT / "build/release"))
 
 # A file may include its own room and rooms of a lower number. Rooms of equal number never include each other.
 ROOMS = {"base": 0, "tensor": 1, "op": 2, "codec": 3, "graph": 4, "layer": 5, "zoo": 6, "format": 7, "engine": 8,
-         "data": 8, "train": 9, "insight": 10, "report": 11, "serve": 12, "api": 13, "cli": 14}
+         "data": 8, "train": 9, "insight": 10, "report": 11, "serve": 12, "job": 12, "api": 13, "cli": 14}
 
 # Lists: folder, list file, row macro, how a row's file is named. One kind = one file + one line.
 LISTS = [

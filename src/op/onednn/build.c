@@ -180,12 +180,12 @@ dnnl_primitive_desc_t *twi_pd_at(twi_builder *b)
 
 bool twi_pd(twi_builder *b, dnnl_status_t status)
 {
+    if (status == dnnl_success) {
+        b->n_pd++; // kept even when the kernel is given up already: twi_built destroys it
+        return !b->is_over;
+    }
     if (b->is_over)
         return false;
-    if (status == dnnl_success) {
-        b->n_pd++;
-        return true;
-    }
     // What the library calls an invalid argument is a valid op that it does not take (padding wider than the window).
     if (status != dnnl_unimplemented && status != dnnl_invalid_arguments)
         set_failed(b, twi_dnnl_fail(status, b->steps->name, b->err));

@@ -140,10 +140,14 @@ static void backward_weights(conv *c, twi_lent_md src, twi_lent_md dst, dnnl_pri
          wants_bias = c->has_bias && b->request->grads_wanted & 4;
     if (b->is_over)
         return;
+    if (!wants_kernel || is_unsafe(c)) {
+        twi_give_up(b);
+        return;
+    }
     dnnl_status_t status = dnnl_convolution_backward_weights_primitive_desc_create(
         twi_pd_at(b), b->engine, c->alg, src, c->weights, wants_bias ? c->bias : NULL, dst, c->stride,
         c->dilate, c->pad_l, c->pad_r, hint, b->attr);
-    if (!wants_kernel || is_unsafe(c) || !twi_pd(b, status)) {
+    if (!twi_pd(b, status)) {
         twi_give_up(b);
         return;
     }

@@ -1,0 +1,81 @@
+// The rows of `topwork train`, in the order of its help.
+
+#include "api/options.h"
+#include "train/loss.h"
+#include "train/optimizer.h"
+
+typedef tw_train_options train;
+
+static const char *const bn_modes[] = {"auto", "freeze", "train", NULL};
+static const char *const class_weights[] = {"none", "balanced", NULL};
+
+// clang-format off
+const tw_field tw_train_fields[] = {
+    {TWI_TEXT("photos", "a folder with one sub-folder a class, or with the class in each file name", train, photos),
+        .value = "PHOTOS", .flags = TW_FIELD_REQUIRED | TW_FIELD_ARGUMENT},
+
+    {TWI_TEXT("model", "pretrained network (a width as mobilenet_v2:0.35) or model file", train, model),
+        .otherwise = "efficientnet-lite0", .value = "NAME|FILE", .group = "model"},
+    {TWI_TEXT("weights", "what the network starts from", train, weights), .otherwise = "imagenet", .value = "imagenet|none|FILE"},
+    {TWI_TEXT("head", "new layers: \"flatten, dense:256:relu, dropout:0.5\"; or 'output': all but the last layer stays",
+              train, head), .otherwise = "gap, dropout:0.2", .value = "SPEC|FILE.json|output"},
+    {TWI_TEXT("freeze", "what does not learn: all, none, first:N, until:NAME, or layers as NAME,#2,block1_*", train, freeze),
+        .otherwise = "all", .value = "SPEC"},
+    {TWI_TEXT("cut", "use the network up to this layer [all but its classifier]", train, cut), .value = "LAYER"},
+    {TWI_FLAG("top", "keep the network's own classifier under the head", train, top)},
+    {TWI_FLAG("no_top", "leave it out, which is the default", train, no_top)},
+    {TWI_INT("input_size", "height and width in pixels [the model's]", train, input_size, 0, 16384)},
+    {TWI_FLAG("skip_mismatch", "leave out weights of another shape", train, skip_mismatch)},
+    {TWI_FLAG("by_name", "match the weights of old files by layer name", train, by_name)},
+
+    {TWI_TEXT("labels", "CSV file with a line path,label for each photo", train, labels), .value = "FILE.csv", .group = "photos"},
+    TWI_OPTION_LABEL_REGEX(train),
+    {TWI_FLOAT("val_split", "share of the photos that validates", train, val_split, 0, 0.95), .otherwise = "0.2"},
+    {TWI_FLOAT("test_split", "share of the photos kept for a final test", train, test_split, 0, 0.95), .otherwise = "0"},
+    {TWI_TEXT("val", "folder of validation photos, instead of a share", train, val), .value = "DIR"},
+    {TWI_TEXT("test", "folder of test photos, instead of a share", train, test), .value = "DIR"},
+
+    {TWI_INT("epochs", "how often the head sees every photo", train, epochs, 0, TW_DIM_MAX), .otherwise = "10", .group = "training"},
+    {TWI_TEXT("lr", "learning rate", train, lr), .otherwise = "1e-3", .value = "X|auto", .later = "auto"},
+    {TWI_TEXT("optimizer", "how weights move, with arguments as sgd:momentum=0.9", train, optimizer),
+        .otherwise = "adam", .names = twi_optimizer_names, .value = "SPEC"},
+    {TWI_TEXT("loss", "what is made small [from the classes]", train, loss), .names = twi_loss_names, .value = "SPEC"},
+    {TWI_INT("batch_size", "photos a step", train, batch_size, 1, 65536), .otherwise = "32"},
+    {TWI_INT("patience", "stop after so many epochs without a better validation loss; 0: never", train, patience, 0, TW_DIM_MAX),
+        .otherwise = "3"},
+    {TWI_FLOAT("l1", "L1 penalty on the kernels of all new layers", train, l1, 0, 1e6), .otherwise = "0"},
+    {TWI_FLOAT("l2", "L2 penalty on the kernels of all new layers", train, l2, 0, 1e6), .otherwise = "0"},
+    {TWI_FLOAT("dropout", "rate of every Dropout of the head; below 0: as the head says", train, dropout, -1, 0.99), .otherwise = "-1"},
+    {TWI_CHOICE("class_weight", "whether rare classes count more", train, class_weight, class_weights), .otherwise = "none"},
+    {TWI_INT("seed", "of every random number", train, seed, 0, TWI_SEED_MAX), .otherwise = "1"},
+    {TWI_TEXT("augment", "changed copies of the photos", train, augment), .value = "SPEC", .flags = TW_FIELD_LATER},
+    {TWI_INT("augment_copies", "copies of each photo", train, augment_copies, 0, 1000), .otherwise = "0", .flags = TW_FIELD_LATER},
+
+    {TWI_INT("fine_tune", "epochs in which the network learns too, after the head", train, fine_tune, 0, TW_DIM_MAX),
+        .otherwise = "0", .value = "EPOCHS", .group = "fine-tuning"},
+    {TWI_TEXT("fine_tune_from", "first layer that learns then [the first]", train, fine_tune_from), .value = "LAYER"},
+    {TWI_FLOAT("fine_tune_lr", "learning rate then [lr/100]", train, fine_tune_lr, 0, 1e6)},
+    {TWI_CHOICE("bn", "batch normalization: keep its statistics or train it; auto: keep, but train with --weights none",
+                train, bn, bn_modes), .otherwise = "auto"},
+
+    {TWI_CHOICE("filter", "how photos are resampled", train, filter, twi_filter_names), .otherwise = "tf-antialias", .group = "pixels"},
+    {TWI_CHOICE("resize", "how photos fit the input: stretched, cut to its shape, or with a rim", train, resize, twi_fit_mode_names),
+        .otherwise = "stretch"},
+    TWI_OPTION_PREPROCESS(train),
+    {TWI_CHOICE("photo_alpha", "transparent pixels: on white, or as stored", train, photo_alpha, twi_alpha_names), .otherwise = "white"},
+    {TWI_CHOICE("exif", "the camera's note on which way is up", train, exif, twi_exif_names), .otherwise = "apply"},
+    TWI_OPTION_EXACT_DECODE(train),
+
+    {TWI_TEXT("output_dir", "the run directory [runs/<model>-<n>]", train, output_dir), .value = "DIR", .group = "output"},
+    {TWI_FLAG("force", "write over an existing run", train, force)},
+    {TWI_FLAG("resume", "go on with the run in --output-dir", train, resume)},
+    {TWI_CHOICE("format", "text, or one JSON event a line on standard output", train, format, twi_option_formats), .otherwise = "text"},
+    {TWI_TEXT("config", "JSON file with any of these options, such as a run's args.json; flags win", train, config), .value = "FILE.json"},
+
+    {TWI_INT("threads", "worker threads [one per core]", train, threads, 0, 1024), .group = "speed and memory"},
+    TWI_OPTION_PRECISION(train),
+    TWI_OPTION_CACHE(train),
+    {TWI_TEXT("memory", "limit of memory", train, memory), .value = "LIMIT", .flags = TW_FIELD_LATER},
+    {TWI_TEXT("plan", "execution plan to use again", train, plan), .value = "FILE", .flags = TW_FIELD_LATER},
+    {0}};
+// clang-format on

@@ -1,0 +1,352 @@
+// Resizing: three flavours of bilinear, each to the pixel of its model. See resize.h.
+//
+// All three are separable: a table of taps (first source index, weights) an axis, one pass an axis.
+//   tf-antialias  triangle of half-width max(1, in/out) around (x + ½)·in/out, weights normalised; f32. Rows first, since that
+//                 pass runs along memory; then columns, a pixel a vector.
+//   tf            two taps, lower + (upper − lower)·t, indices clamped; f32. Columns first, as TensorFlow does.
+//   pil           the triangle as 22-bit integers, 8-bit result rounded after each pass; columns first.
+// Positions are computed in the precision of the original, so that weights agree to the last bits.
+// Source   TensorFlow's resize_bilinear_op.cc, scale_and_translate_op.cc; Pillow's Resample.c.
+
+#include "data/resize.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef float float4 __attribute__((vector_size(16)));
+typedef float loose4 __attribute__((vector_size(16), aligned(4), may_alias)); // at any float
+
+// ------------------------------------------------------------------------------------------------------- pixel values
+
+twi_pixels twi_pixels_of(twi_pixel_mode mode)
+{
+    switch (mode) {
+    case TWI_PIXELS_TF:
+        return (twi_pixels){.divide = {127.5f, 127.5f, 127.5f, 1}, .minus = {1, 1, 1}, .divides = true};
+    case TWI_PIXELS_TORCH:
+        return (twi_pixels){.divide = {255, 255, 255, 1},
+                            .minus = {0.485f, 0.456f, 0.406f},
+                            .over = {0.229f, 0.224f, 0.225f, 1},
+                            .divides = true,
+                            .divides_again = true};
+    case TWI_PIXELS_CAFFE:
+        return (twi_pixels){.minus = {123.68f, 116.779f, 103.939f}, .is_bgr = true};
+    case TWI_PIXELS_LITE:
+        return (twi_pixels){.minus = {127, 127, 127}, .over = {128, 128, 128, 1}, .divides_again = true};
+    case TWI_PIXELS_UNIT:
+        return (twi_pixels){.divide = {255, 255, 255, 1}, .divides = true};
+    case TWI_PIXELS_RAW:
+        break;
+    }
+    return (twi_pixels){0};
+}
+
+static inline float4 load4(const float *from)
+{
+    return *(const loose4 *)from;
+}
+
+static inline float4 pixel4(const uint8_t *rgb)
+{
+    return (float4){rgb[0], rgb[1], rgb[2], 0};
+}
+
+// Stores three floats; the fourth lane never touches memory, since dst may end there.
+static inline void store3(const twi_pixels *p, float4 v, float *out)
+{
+    if (p->divides)
+        v /= load4(p->divide);
+    v -= load4(p->minus);
+    if (p->divides_again)
+        v /= load4(p->over);
+    out[0] = p->is_bgr ? v[2] : v[0];
+    out[1] = v[1];
+    out[2] = p->is_bgr ? v[0] : v[2];
+}
+
+void twi_pixels_put(const twi_pixels *p, const float rgb[3], float out[3])
+{
+    store3(p, (float4){rgb[0], rgb[1], rgb[2], 0}, out);
+}
+
+// --------------------------------------------------------------------------------------------------------------- taps
+
+// Taps of one axis: output i reads n[i] sources from first[i] on, with weights at[i · most …] (of the flavour's type).
+typedef struct taps {
+    int32_t *first, *n;
+    union {
+        float *f32;
+        int32_t *i32;
+    } at;
+    int64_t most; // weights kept for each output
+} taps;
+
+static int64_t most_taps(twi_filter filter, int64_t in, int64_t out)
+{
+    double wider = in > out ? (double)in / (double)out : 1;
+    int64_t most = filter == TWI_FILTER_TF ? 2 : 2 * (int64_t)ceil(wider) + 3;
+    return most < in + 1 ? most : in + 1;
+}
+
+static void taps_antialias(taps *t, int64_t begin, int64_t in, int64_t out)
+{
+    float scale = (float)out / (float)in, inverse = (float)(1.0 / scale);
+    float wider = inverse > 1 ? inverse : 1;
+    for (int64_t x = 0; x < out; x++) {
+        float centre = ((float)x + 0.5f) * inverse;
+        int64_t from = (int64_t)ceilf(centre - wider - 0.5f), to = (int64_t)floorf(centre + wider - 0.5f) + 1;
+        from = from < 0 ? 0 : from > in - 1 ? in - 1 : from;
+        to = to < from + 1 ? from + 1 : to > in ? in : to;
+        float *weight = t->at.f32 + x * t->most, sum = 0;
+        int32_t n = 0;
+        for (int64_t i = from; i < to && n < t->most; i++) {
+            float distance = fabsf((float)i + 0.5f - centre) / wider;
+            float w = distance < 1 ? 1 - distance : 0;
+            if (w == 0 && n == 0 && i + 1 < to) {
+                from++; // outside the triangle: an index the clamp let in
+                continue;
+            }
+            weight[n++] = w;
+            sum += w;
+        }
+        while (n > 1 && weight[n - 1] == 0)
+            n--;
+        float norm = sum > 0 ? 1 / sum : 0;
+        for (int32_t i = 0; i < n; i++)
+            weight[i] *= norm;
+        t->first[x] = (int32_t)(begin + from);
+        t->n[x] = n;
+    }
+}
+
+static void taps_tf(taps *t, int64_t begin, int64_t in, int64_t out)
+{
+    float scale = (float)in / (float)out;
+    for (int64_t x = 0; x < out; x++) {
+        float at = ((float)x + 0.5f) * scale - 0.5f, lower = floorf(at);
+        int64_t first = lower > 0 ? (int64_t)lower : 0, second = (int64_t)lower + 1;
+        first = first < in ? first : in - 1;
+        second = second < in ? second : in - 1;
+        t->first[x] = (int32_t)(begin + first);
+        t->n[x] = (int32_t)(second - first); // 0 at the borders: upper is lower
+        t->at.f32[x * t->most] = at - lower;
+    }
+}
+
+enum { PIL_BITS = 22 };
+
+// Taps may reach over the edge of the part, up to the edge of the picture (`limit`), as Pillow's box does.
+static void taps_pil(taps *t, int64_t begin, int64_t in, int64_t out, int64_t limit)
+{
+    double scale = (double)in / (double)out, wider = scale > 1 ? scale : 1;
+    for (int64_t x = 0; x < out; x++) {
+        double centre = (double)begin + ((double)x + 0.5) * scale, sum = 0, weight = 0;
+        int64_t from = (int64_t)(centre - wider + 0.5), to = (int64_t)(centre + wider + 0.5);
+        from = from < 0 ? 0 : from;
+        to = to > limit ? limit : to;
+        // Two rounds: the integers need the sum first.
+        for (int round = 0; round < 2; round++)
+            for (int64_t i = from; i < to; i++) {
+                double distance = fabs(((double)(i - from) + (double)from - centre + 0.5) * (1.0 / wider));
+                weight = distance < 1 ? 1 - distance : 0;
+                if (round == 0)
+                    sum += weight;
+                else
+                    t->at.i32[x * t->most + i - from] =
+                        (int32_t)(0.5 + weight / (sum != 0 ? sum : 1) * (1 << PIL_BITS));
+            }
+        t->first[x] = (int32_t)from;
+        t->n[x] = (int32_t)(to - from);
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------------ scratch
+
+typedef struct layout {
+    taps x, y;
+    void *rows;
+    size_t bytes; // of everything
+} layout;
+
+static size_t align(size_t n)
+{
+    return (n + TWI_ALIGN - 1) & ~(size_t)(TWI_ALIGN - 1);
+}
+
+static size_t rows_bytes(const twi_resample *r)
+{
+    switch (r->filter) {
+    case TWI_FILTER_TF_ANTIALIAS: // one row of the part
+        return ((size_t)r->wide * 3 + 4) * sizeof(float);
+    case TWI_FILTER_TF: // two rows of the result, a vector a pixel
+        return (size_t)r->out_width * 2 * sizeof(float4);
+    case TWI_FILTER_PIL: // all rows, as wide as the result
+        return (size_t)r->out_width * (size_t)r->picture->height * 3;
+    }
+    return 0;
+}
+
+static layout lay_out(const twi_resample *r, char *base)
+{
+    layout l = {0};
+    taps *axes[] = {&l.x, &l.y};
+    int64_t in[] = {r->wide, r->high}, out[] = {r->out_width, r->out_height};
+    size_t at = 0;
+    for (int i = 0; i < 2; i++) {
+        size_t n = (size_t)out[i];
+        axes[i]->most = most_taps(r->filter, in[i], out[i]);
+        size_t first = at, count = align(first + 4 * n), weights = align(count + 4 * n);
+        at = align(weights + 4 * n * (size_t)axes[i]->most);
+        if (base) {
+            axes[i]->first = (int32_t *)(base + first);
+            axes[i]->n = (int32_t *)(base + count);
+            axes[i]->at.f32 = (float *)(base + weights);
+        }
+    }
+    l.rows = base ? base + at : NULL;
+    l.bytes = at + align(rows_bytes(r));
+    return l;
+}
+
+size_t twi_resample_scratch(const twi_resample *r)
+{
+    return lay_out(r, NULL).bytes;
+}
+
+// ------------------------------------------------------------------------------------------------------ the flavours
+
+// row (+)= Σ weight · source row over n values, four rows at a time.
+static void sum_rows(const uint8_t *from, int64_t stride, const float *weight, int32_t count, int64_t n,
+                     float *restrict row)
+{
+    for (int32_t k = 0; k < count; k += 4) {
+        const uint8_t *at[4];
+        float w[4];
+        for (int32_t j = 0; j < 4; j++) { // rows that are missing weigh nothing
+            at[j] = from + (k + j < count ? k + j : k) * stride;
+            w[j] = k + j < count ? weight[k + j] : 0;
+        }
+        if (k == 0)
+            for (int64_t i = 0; i < n; i++)
+                row[i] = (w[0] * (float)at[0][i] + w[1] * (float)at[1][i]) +
+                         (w[2] * (float)at[2][i] + w[3] * (float)at[3][i]);
+        else
+            for (int64_t i = 0; i < n; i++)
+                row[i] += (w[0] * (float)at[0][i] + w[1] * (float)at[1][i]) +
+                          (w[2] * (float)at[2][i] + w[3] * (float)at[3][i]);
+    }
+}
+
+static void run_antialias(const twi_resample *r, const twi_pixels *pixels, const layout *l, float *dst,
+                          int64_t stride)
+{
+    float *row = l->rows;
+    int64_t source = r->picture->width * 3, n = r->wide * 3;
+    memset(row + n, 0, 4 * sizeof *row); // loaded beside the last pixel, never stored
+    for (int64_t y = 0; y < r->out_height; y++) {
+        const uint8_t *from = r->picture->rgb + l->y.first[y] * source + r->left * 3;
+        sum_rows(from, source, l->y.at.f32 + y * l->y.most, l->y.n[y], n, row);
+        float *out = dst + y * stride;
+        for (int64_t x = 0; x < r->out_width; x++, out += 3) {
+            const float *weight = l->x.at.f32 + x * l->x.most, *at = row + l->x.first[x] * 3;
+            float4 sum = {0};
+            for (int32_t k = 0; k < l->x.n[x]; k++, at += 3)
+                sum += weight[k] * load4(at);
+            store3(pixels, sum, out);
+        }
+    }
+}
+
+static void lerp_row(const twi_resample *r, const taps *t, int64_t y, float4 *row)
+{
+    const uint8_t *from = r->picture->rgb + y * r->picture->width * 3;
+    for (int64_t x = 0; x < r->out_width; x++) {
+        const uint8_t *at = from + t->first[x] * 3;
+        float4 lower = pixel4(at), upper = pixel4(at + 3 * t->n[x]);
+        row[x] = lower + (upper - lower) * t->at.f32[x * t->most];
+    }
+}
+
+static void run_tf(const twi_resample *r, const twi_pixels *pixels, const layout *l, float *dst,
+                   int64_t stride)
+{
+    float4 *rows[2] = {l->rows, (float4 *)l->rows + r->out_width};
+    int64_t held[2] = {-1, -1}; // which source row each of them is
+    for (int64_t y = 0; y < r->out_height; y++) {
+        int64_t wanted[2] = {l->y.first[y], l->y.first[y] + l->y.n[y]};
+        if (held[1] == wanted[0]) { // the last upper row is often the next lower one
+            float4 *kept = rows[0];
+            rows[0] = rows[1], rows[1] = kept;
+            held[1] = held[0], held[0] = wanted[0];
+        }
+        for (int i = 0; i < 2; i++)
+            if (held[i] != wanted[i]) {
+                lerp_row(r, &l->x, wanted[i], rows[i]);
+                held[i] = wanted[i];
+            }
+        float t = l->y.at.f32[y * l->y.most];
+        for (int64_t x = 0; x < r->out_width; x++)
+            store3(pixels, rows[0][x] + (rows[1][x] - rows[0][x]) * t, dst + y * stride + 3 * x);
+    }
+}
+
+static inline int32_t rounded(int32_t sum)
+{
+    int32_t v = sum >> PIL_BITS;
+    return v < 0 ? 0 : v > 255 ? 255 : v;
+}
+
+static void run_pil(const twi_resample *r, const twi_pixels *pixels, const layout *l, float *dst,
+                    int64_t stride)
+{
+    uint8_t *rows = l->rows;
+    int64_t source = r->picture->width * 3, row = r->out_width * 3;
+    int64_t begin = l->y.first[0], end = l->y.first[r->out_height - 1] + l->y.n[r->out_height - 1];
+    for (int64_t y = begin; y < end; y++)
+        for (int64_t x = 0; x < r->out_width; x++) {
+            const uint8_t *at = r->picture->rgb + y * source + l->x.first[x] * 3;
+            const int32_t *weight = l->x.at.i32 + x * l->x.most;
+            int32_t sum[3] = {1 << (PIL_BITS - 1), 1 << (PIL_BITS - 1), 1 << (PIL_BITS - 1)};
+            for (int32_t k = 0; k < l->x.n[x]; k++, at += 3)
+                for (int c = 0; c < 3; c++)
+                    sum[c] += at[c] * weight[k];
+            for (int c = 0; c < 3; c++)
+                rows[y * row + 3 * x + c] = (uint8_t)rounded(sum[c]);
+        }
+    for (int64_t y = 0; y < r->out_height; y++)
+        for (int64_t x = 0; x < r->out_width; x++) {
+            const uint8_t *at = rows + l->y.first[y] * row + 3 * x;
+            const int32_t *weight = l->y.at.i32 + y * l->y.most;
+            int32_t sum[3] = {1 << (PIL_BITS - 1), 1 << (PIL_BITS - 1), 1 << (PIL_BITS - 1)};
+            for (int32_t k = 0; k < l->y.n[y]; k++, at += row)
+                for (int c = 0; c < 3; c++)
+                    sum[c] += at[c] * weight[k];
+            store3(pixels,
+                   (float4){(float)rounded(sum[0]), (float)rounded(sum[1]), (float)rounded(sum[2]), 0},
+                   dst + y * stride + 3 * x);
+        }
+}
+
+void twi_resample_run(const twi_resample *r, const twi_pixels *pixels, void *scratch, float *dst,
+                      int64_t stride)
+{
+    layout l = lay_out(r, scratch);
+    switch (r->filter) {
+    case TWI_FILTER_TF_ANTIALIAS:
+        // relative to the part: its rows are summed from their own left edge
+        taps_antialias(&l.x, 0, r->wide, r->out_width);
+        taps_antialias(&l.y, r->top, r->high, r->out_height);
+        run_antialias(r, pixels, &l, dst, stride);
+        return;
+    case TWI_FILTER_TF:
+        taps_tf(&l.x, r->left, r->wide, r->out_width);
+        taps_tf(&l.y, r->top, r->high, r->out_height);
+        run_tf(r, pixels, &l, dst, stride);
+        return;
+    case TWI_FILTER_PIL:
+        taps_pil(&l.x, r->left, r->wide, r->out_width, r->picture->width);
+        taps_pil(&l.y, r->top, r->high, r->out_height, r->picture->height);
+        run_pil(r, pixels, &l, dst, stride);
+        return;
+    }
+}

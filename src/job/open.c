@@ -1,0 +1,126 @@
+// Opening models by what the verbs' MODEL argument means. See open.h.
+
+#include "job/open.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+char *twi_home(const char *below, tw_err *err)
+{
+    const char *own = getenv("TOPWORK_HOME"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    twi_str path = {0};
+    if (own && *own)
+        twi_str_printf(&path, "%s/%s", own, below);
+    else if (cache && *cache)
+        twi_str_printf(&path, "%s/topwork/%s", cache, below);
+    else if (home && *home)
+        twi_str_printf(&path, "%s/.cache/topwork/%s", home, below);
+    else
+        twi_fail(err, TW_EUNUSABLE,
+                 "no folder for caches: neither TOPWORK_HOME, XDG_CACHE_HOME nor HOME is set");
+    return path.n || path.failed ? twi_str_take(&path, err) : NULL;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+tw_model *twi_open_file(const char *path, const twi_load_options *o, twi_load_report *report, tw_err *err)
+{
+    twi_str inside = {0};
+    twi_str_printf(&inside, "%s/model.keras", path);
+    if (inside.failed) {
+        twi_fail_memory(err, 0, "a path");
+        return NULL;
+    }
+    bool is_run = is_folder(path) && twi_file_exists(inside.text);
+    if (is_folder(path) && !is_run)
+        twi_fail(err, TW_EUNUSABLE,
+                 "'%s' is a folder without model.keras: neither a run directory nor a model", path);
+    tw_model *m =
+        is_folder(path) && !is_run ? NULL : twi_model_load(is_run ? inside.text : path, o, report, err);
+    twi_str_clear(&inside);
+    return m;
+}
+
+bool twi_is_architecture(const char *name)
+{
+    tw_err ignored = {0};
+    const twi_zoo_family *family;
+    return !twi_file_exists(name) && !is_folder(name) && twi_zoo_find(name, &family, &ignored);
+}
+
+static tw_status load_weights(tw_model *m, const twi_zoo_variant *v, bool has_top, const char *weights,
+                              const twi_load_options *loading, char **source, tw_err *err)
+{
+    twi_load_options o = loading ? *loading : (twi_load_options){0};
+    o.variant = v;
+    char *path =
+        twi_str_same(weights, "imagenet") ? twi_weights_find(v, has_top, err) : twi_strdup(weights, err);
+    twi_load_report report = {0};
+    tw_status status = path ? twi_weights_load(m, path, &o, &report, err) : TW_EUNUSABLE;
+    twi_load_report_clear(&report);
+    if (source && !status)
+        *source = path;
+    else
+        twi_free(path);
+    return status ? (err && err->status ? err->status : status) : TW_OK;
+}
+
+tw_model *twi_open_architecture(const char *name, const twi_zoo_options *o, const char *weights,
+                                const twi_load_options *loading, uint64_t seed, char **source, tw_err *err)
+{
+    const twi_zoo_family *family;
+    const twi_zoo_variant *v = twi_zoo_find(name, &family, err);
+    tw_model *m = v ? twi_zoo_build(name, o, err) : NULL;
+    if (!m)
+        return NULL;
+    tw_status status = TW_OK;
+    if (!twi_str_same(weights, "none"))
+        status = load_weights(m, v, o->has_top, weights, loading, source, err);
+    if (!status)
+        status = twi_model_initialize(m, seed, twi_initializer_fill, err);
+    if (!status)
+        status = twi_info_set_text(m, "trunk", v->name, err);
+    if (!status)
+        status = twi_info_set_text(m, "preprocessing.mode", v->preprocess, err);
+    if (status) {
+        twi_model_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+static bool choice(const char *const *names, const char *name, int *at)
+{
+    for (int i = 0; names[i]; i++)
+        if (twi_str_same(names[i], name)) {
+            *at = i;
+            return true;
+        }
+    return false;
+}
+
+tw_status twi_open_recipe(const tw_model *m, const char *preprocess, bool exact_decode, twi_recipe *r,
+                          tw_err *err)
+{
+    *r = (twi_recipe){0};
+    twi_recipe_load(m, r);
+    if (exact_decode)
+        r->exact_decode = true;
+    const char *mode = preprocess ? preprocess : twi_info_text(m, "preprocessing.mode", NULL);
+    int at = 0;
+    if (!mode)
+        return twi_fail(err, TW_EUNUSABLE,
+                        "model '%s' does not say how its pictures are prepared\n"
+                        "try  --preprocess tf (x/127.5-1), torch, caffe, lite, unit (x/255) or raw (0..255)",
+                        m->name);
+    if (!choice(twi_pixel_mode_names, mode, &at))
+        return twi_fail(err, TW_EUNUSABLE, "model '%s' asks for preprocessing '%s', which is not known",
+                        m->name, mode);
+    r->pixels = (twi_pixel_mode)at;
+    return TW_OK;
+}

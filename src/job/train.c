@@ -1,0 +1,330 @@
+// topwork train: from a folder of photos to a tested classifier.
+//
+//   photos → split → classifier (trunk + head) → features → head → (fine-tuning) → evaluation → run directory
+//
+// This is the annotated example of the room: a job is a list of steps on one struct, each of which can fail, and one
+// place that clears everything whatever happened.
+
+#include "job/job.h"
+#include "job/training.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// --------------------------------------------------------------------------------------------------------------- photos
+
+static void say_photos(training *t)
+{
+    twi_str text = {0};
+    char number[32];
+    twi_str_printf(&text,
+                   "%s in %zu classes: ", twi_str_thousands(number, sizeof number, (int64_t)t->photos.at.n),
+                   t->photos.classes.n);
+    size_t shown = t->photos.classes.n <= 12 ? t->photos.classes.n : 10;
+    for (size_t c = 0; c < shown; c++) {
+        int64_t n = 0;
+        for (size_t i = 0; i < t->photos.at.n; i++)
+            n += t->photos.at.at[i].label == (int32_t)c;
+        twi_str_printf(&text, "%s%s %s", c ? " · " : "", t->photos.classes.at[c],
+                       twi_str_thousands(number, sizeof number, n));
+    }
+    if (shown < t->photos.classes.n)
+        twi_str_printf(&text, " · and %zu more", t->photos.classes.n - shown);
+    twi_say(t->tw, "photos", "%s", text.text ? text.text : "");
+    twi_str_clear(&text);
+    if (t->photos.notes.n)
+        twi_note(t->tw, "%s", t->photos.notes.text);
+}
+
+static tw_status find_photos(training *t, tw_err *err)
+{
+    twi_photos_options o = {.labels = t->o->labels,
+                            .label_regex = t->o->label_regex,
+                            .val = t->o->val,
+                            .test = t->o->test,
+                            .needs_classes = true};
+    tw_status status = twi_photos_open(t->o->photos, &o, &t->photos, err);
+    if (!status)
+        status = twi_photos_split(&t->photos, t->o->val_split, t->o->test_split, (uint64_t)t->o->seed, err);
+    if (status)
+        return status;
+    say_photos(t);
+    char train[32], val[32], test[48] = "";
+    int64_t n_test = twi_photos_count(&t->photos, TWI_TEST);
+    if (n_test)
+        snprintf(test, sizeof test, " · %lld test", (long long)n_test);
+    twi_say(t->tw, "split", "%s train · %s validation%s, %s",
+            twi_str_thousands(train, sizeof train, twi_photos_count(&t->photos, TWI_TRAIN)),
+            twi_str_thousands(val, sizeof val, twi_photos_count(&t->photos, TWI_VAL)), test,
+            t->photos.has_parts ? "as the folders say" : "stratified");
+    return TW_OK;
+}
+
+// ----------------------------------------------------------------------------------------------------------- classifier
+
+static twi_recipe recipe_of(const tw_train_options *o)
+{
+    return (twi_recipe){.filter = (twi_filter)o->filter,
+                        .fit = (twi_fit_mode)o->resize,
+                        .alpha = (twi_photo_alpha)o->photo_alpha,
+                        .ignore_exif = o->exif != 0,
+                        .exact_decode = o->exact_decode};
+}
+
+static void say_classifier(training *t)
+{
+    const twi_classifier *c = &t->classifier;
+    char total[32], trained[32];
+    int64_t yes = 0, no = 0, trunk_yes = 0;
+    for (size_t i = 0; i < c->model->layers.n; i++) {
+        int64_t a, b;
+        twi_layer_params(c->model->layers.at[i], &a, &b);
+        yes += a, no += b;
+    }
+    twi_layer_params(c->trunk, &trunk_yes, NULL);
+    twi_say(t->tw, "model", "%s, %s%s%s\ntrunk %s parameters %s · new head %s: %s trained", t->o->model,
+            c->weights_source ? "weights from " : "random weights",
+            c->weights_source ? c->weights_source : "", c->dropped ? ", cut" : "",
+            twi_str_thousands(total, sizeof total, c->trunk_params),
+            trunk_yes == 0                 ? "frozen"
+            : trunk_yes == c->trunk_params ? "trained"
+                                           : "partly frozen",
+            c->head, twi_str_thousands(trained, sizeof trained, yes));
+    if (!c->weights_source && trunk_yes == 0)
+        twi_warn(t->tw,
+                 "the frozen trunk has random weights: it has learned nothing (--freeze none trains it)");
+}
+
+static tw_status build_classifier(training *t, tw_err *err)
+{
+    const tw_train_options *o = t->o;
+    twi_recipe recipe = recipe_of(o);
+    twi_classifier_options c = {
+        .model = o->model,
+        .weights = o->weights,
+        .top = o->top && !o->no_top,
+        .input_size = o->input_size,
+        .cut = o->cut,
+        .head = o->head,
+        .freeze = o->freeze,
+        .l1 = o->l1,
+        .l2 = o->l2,
+        .dropout = o->dropout,
+        .trains_norm = o->bn == 2 || (o->bn == 0 && twi_str_same(o->weights, "none")),
+        .preprocess = o->preprocess,
+        .recipe = &recipe,
+        .loading = {.skip_mismatch = o->skip_mismatch, .by_name = o->by_name},
+        .seed = (uint64_t)o->seed,
+        .n_classes = (int64_t)t->photos.classes.n,
+        .classes = (const char *const *)t->photos.classes.at,
+    };
+    tw_status status = twi_classifier_build(&c, &t->classifier, err);
+    if (status)
+        return status;
+    say_classifier(t);
+    if (t->classifier.dropped && *t->classifier.dropped)
+        twi_note(t->tw, "left out by the cut: %s", t->classifier.dropped);
+    return TW_OK;
+}
+
+// -------------------------------------------------------------------------------------------------------------- settings
+
+static tw_status read_setting(tw_setting *s, const char *key, const char *text,
+                              const tw_setting_kind *(*find)(const char *), const char *const *(*names)(void),
+                              tw_err *err)
+{
+    char where[32];
+    snprintf(where, sizeof where, "--%s", key);
+    tw_field field = {.key = key, .type = TW_FIELD_SETTING, .find = find, .names = names};
+    return twi_setting_text(s, text, &field, where, err);
+}
+
+static tw_status balance_classes(training *t, tw_err *err)
+{
+    size_t k = t->photos.classes.n;
+    int64_t n_train = twi_photos_count(&t->photos, TWI_TRAIN);
+    t->class_weight = twi_new(k, sizeof *t->class_weight, "class weights", err);
+    if (!t->class_weight)
+        return TW_ENOMEM;
+    for (size_t c = 0; c < k; c++) {
+        int64_t n = 0;
+        for (size_t i = 0; i < t->photos.at.n; i++)
+            n += t->photos.at.at[i].label == (int32_t)c && t->photos.at.at[i].part == TWI_TRAIN;
+        t->class_weight[c] = n ? (double)n_train / ((double)k * (double)n) : 1;
+    }
+    return TW_OK;
+}
+
+static tw_status read_settings(training *t, tw_err *err)
+{
+    const tw_train_options *o = t->o;
+    const char *loss = o->loss                    ? o->loss
+                       : t->photos.classes.n == 2 ? "binary_crossentropy"
+                                                  : "categorical_crossentropy";
+    tw_status status =
+        read_setting(&t->optimizer, "optimizer", o->optimizer, twi_optimizer_find, twi_optimizer_names, err);
+    if (!status)
+        status = read_setting(&t->loss, "loss", loss, twi_loss_find, twi_loss_names, err);
+    if (status)
+        return status;
+    char *end;
+    t->lr = strtod(o->lr, &end);
+    if (end == o->lr || *end || !(t->lr > 0))
+        return twi_fail(err, TW_EINVAL, "--lr must be a number above 0, received '%s'", o->lr);
+    static const twi_precision precisions[] = {TWI_PRECISE, TWI_EXACT, TWI_PRECISE, TWI_BRAIN};
+    static const char *const texts[] = {"f32", "exact", "f32", "bf16"};
+    t->precision = precisions[o->precision];
+    t->precision_text = texts[o->precision];
+    return o->class_weight ? balance_classes(t, err) : TW_OK;
+}
+
+static tw_status open_cache_dir(training *t, tw_err *err)
+{
+    const char *wanted = t->o->cache;
+    if (wanted && twi_str_same(wanted, "off"))
+        return TW_OK;
+    t->cache_dir = wanted ? twi_strdup(wanted, err) : twi_home("features", err);
+    return t->cache_dir ? TW_OK : TW_ENOMEM;
+}
+
+// -------------------------------------------------------------------------------------------------------- run directory
+
+static tw_status open_run(training *t, bool *is_finished, tw_err *err)
+{
+    const tw_train_options *o = t->o;
+    t->dir = twi_run_dir_make(o->output_dir, o->model, o->force, o->resume, err);
+    if (!t->dir)
+        return err && err->status ? err->status : TW_EWRITE;
+    if (o->resume && twi_run_is_finished(t->dir)) {
+        *is_finished = true;
+        twi_say(t->tw, "resume", "nothing to do: the run in %s is finished", t->dir);
+        return TW_OK;
+    }
+    json_t *args = json_object();
+    tw_status status = twi_fields_write(tw_train_fields, o, args, err);
+    if (!status)
+        status = twi_run_args(t->dir, args, o->resume, err);
+    json_decref(args);
+    return status;
+}
+
+// --------------------------------------------------------------------------------------------------------------- phases
+
+// The best model so far is on disk after each phase: a crash later loses nothing, and a fine-tuning that made things
+// worse is undone from there.
+static tw_status save_model(training *t, tw_err *err)
+{
+    char *path = twi_run_file(t->dir, "model.keras", err);
+    tw_status status = path ? twi_model_save(t->classifier.model, path, err) : TW_ENOMEM;
+    twi_free(path);
+    return status;
+}
+
+static tw_status take_back(training *t, tw_err *err)
+{
+    char *path = twi_run_file(t->dir, "model.keras", err);
+    twi_load_options o = {0};
+    twi_load_report report = {0};
+    tw_status status = path ? twi_weights_load(t->classifier.model, path, &o, &report, err) : TW_ENOMEM;
+    twi_load_report_clear(&report);
+    twi_free(path);
+    return status;
+}
+
+static tw_status fine_tune(training *t, tw_err *err)
+{
+    double head_best = t->history[TWI_HEAD].best;
+    twi_training_close_phase(t);
+    const tw_train_options *o = t->o;
+    bool trains_norm = o->bn == 2 || (o->bn == 0 && twi_str_same(o->weights, "none"));
+    tw_status status =
+        twi_classifier_unfreeze(&t->classifier, o->fine_tune_from, o->freeze, trains_norm, err);
+    if (!status)
+        status = twi_training_phase(t, TWI_FINE_TUNE, err);
+    if (status && status != TW_EDIVERGED)
+        return status;
+    bool is_better = !status && t->history[TWI_FINE_TUNE].best < head_best;
+    if (!is_better) {
+        twi_note(t->tw, "fine-tuning did not lower the %s (%.4f, was %.4f): the head's model is kept",
+                 t->part[TWI_VAL].samples.n ? "validation loss" : "loss", t->history[TWI_FINE_TUNE].best,
+                 head_best);
+        tw_status back = take_back(t, err);
+        return status ? status : back;
+    }
+    status = save_model(t, err);
+    return status ? status : twi_training_evaluate(t, err);
+}
+
+static tw_status train_phases(training *t, tw_err *err)
+{
+    tw_shape out = twi_model_shape(t->classifier.model, t->classifier.model->outputs.at[0]);
+    t->answers = twi_new(t->photos.at.n * (size_t)twi_shape_last(&out), sizeof *t->answers, "answers", err);
+    if (!t->answers)
+        return TW_ENOMEM;
+    tw_status status = twi_training_phase(t, TWI_HEAD, err);
+    if (status && status != TW_EDIVERGED)
+        return status;
+    tw_status saved = save_model(t, err);
+    if (!status && !saved)
+        status = twi_training_evaluate(t, err);
+    if (!status && !saved && t->o->fine_tune > 0 && !t->is_interrupted)
+        status = fine_tune(t, err);
+    return status ? status : saved;
+}
+
+// ------------------------------------------------------------------------------------------------------------------ job
+
+static tw_status run(training *t, tw_err *err)
+{
+    bool is_finished = false;
+    tw_status status = find_photos(t, err);
+    if (!status)
+        status = read_settings(t, err);
+    if (!status)
+        status = build_classifier(t, err);
+    if (!status)
+        status = open_cache_dir(t, err);
+    if (!status)
+        status = open_run(t, &is_finished, err);
+    if (status || is_finished)
+        return status;
+    status = train_phases(t, err);
+    // What was learned before a divergence or a stop is written too; the error, if any, stays.
+    if (!status || status == TW_EDIVERGED) {
+        tw_err ignored = {0};
+        tw_status finished = twi_training_finish(t, status ? &ignored : err);
+        status = status ? status : finished;
+    }
+    if (!status && t->is_interrupted)
+        status = twi_fail(err, TW_ECANCELLED,
+                          "stopped; the best model so far is %s/model.keras\n"
+                          "go on  with the same command and --resume --output-dir %s",
+                          t->dir, t->dir);
+    return status;
+}
+
+static void clear(training *t)
+{
+    twi_training_close_phase(t);
+    for (int i = 0; i < TWI_PHASES; i++)
+        twi_history_clear(&t->history[i]);
+    twi_evaluation_clear(&t->val);
+    twi_evaluation_clear(&t->test);
+    twi_photos_clear(&t->photos);
+    twi_classifier_clear(&t->classifier);
+    twi_free(t->class_weight);
+    twi_free(t->answers);
+    twi_free(t->cache_dir);
+    twi_free(t->dir);
+}
+
+tw_status twi_job_train(tw_context *tw, const tw_train_options *o, tw_err *err)
+{
+    tw_err own = {0}; // later steps look at the first error, so there must be a place for it
+    training t = {.tw = tw, .o = o, .threads = twi_threads(tw, o->threads), .began = twi_seconds()};
+    tw_status status = run(&t, &own);
+    clear(&t);
+    if (own.status && err && !err->status)
+        *err = own;
+    return own.status ? own.status : status;
+}

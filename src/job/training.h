@@ -1,0 +1,53 @@
+// A training run in progress: what the steps of `topwork train` hand to each other. See train.c for their order.
+#ifndef TWI_JOB_TRAINING_H
+#define TWI_JOB_TRAINING_H
+
+#include "job/classifier.h"
+#include "job/context.h"
+#include "job/run_dir.h"
+#include "report/report.h"
+#include "train/checkpoint.h"
+#include "train/features.h"
+
+typedef enum twi_phase_number { TWI_HEAD, TWI_FINE_TUNE, TWI_PHASES } twi_phase_number;
+
+typedef struct training {
+    tw_context *tw;
+    const tw_train_options *o;
+    int threads;
+    double began;
+    char *dir;       // run directory
+    char *cache_dir; // NULL: no cache
+    twi_photos photos;
+    twi_classifier classifier;
+    tw_setting optimizer, loss;
+    double lr;
+    twi_precision precision;
+    const char *precision_text;
+    double *class_weight; // [classes], or NULL
+    twi_history history[TWI_PHASES];
+    double seconds[TWI_PHASES];
+    int n_phases; // begun
+    double features_seconds;
+    int64_t n_decoded;
+    bool is_interrupted;
+    float *answers; // [photos, k]
+    twi_evaluation val, test;
+    // of the phase that is running
+    twi_phase_number phase;
+    twi_frontier frontier;
+    twi_features features;
+    twi_part_samples part[TWI_PARTS];
+    double last_checkpoint;
+} training;
+
+// train_phase.c: samples for the phase's frontier, then fit; weights are the best ones afterwards.
+tw_status twi_training_phase(training *t, twi_phase_number phase, tw_err *err);
+// Answers of the finished model for all validation and test photos, through the phase's samples.
+tw_status twi_training_evaluate(training *t, tw_err *err);
+void twi_training_close_phase(training *t);
+
+// train_finish.c: model.keras, labels.txt, results, report; says the result.
+tw_status twi_training_finish(training *t, tw_err *err);
+
+#endif

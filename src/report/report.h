@@ -1,0 +1,51 @@
+// Reports: what a finished run leaves in its directory for people and programs (architecture §4).
+//
+//   results.json, history.csv, predictions.csv, split.csv, skipped.csv   written from the run's facts
+//   report.html                                                        written from those files alone, so that
+//                                                                       `topwork report RUN` can write it again
+#ifndef TWI_REPORT_REPORT_H
+#define TWI_REPORT_REPORT_H
+
+#include "data/photos.h"
+#include "train/evaluate.h"
+
+typedef struct twi_phase {
+    const char *name; // "head", "fine_tune"
+    const twi_history *history;
+    double seconds;
+} twi_phase;
+
+// The facts of a run; everything is lent.
+typedef struct twi_results {
+    const tw_model *model;
+    const char *architecture; // "efficientnet-lite0", or the file it came from
+    const char *head;         // "gap → dropout 0.2 → dense 1", for people
+    const twi_photos *photos;
+    int64_t n_decoded;
+    const float *answers; // [photos, k]: probabilities of validation and test photos; other rows are unset
+    int64_t k;
+    int n_phases;
+    twi_phase phase[2];
+    double total_seconds, features_seconds;
+    twi_evaluation val, test; // n = 0: none
+    const char *precision;    // "f32"
+    const char *weights;      // where the trunk's came from
+    const char *reading;      // what the curves say, in words; NULL: nothing
+    uint64_t seed;
+    bool is_interrupted;
+} twi_results;
+
+// results.json, history.csv, predictions.csv, split.csv, skipped.csv. TW_EWRITE.
+tw_status twi_results_write(const char *dir, const twi_results *r, tw_err *err);
+// results.json as a value (yours to json_decref).
+json_t *twi_results_json(const twi_results *r, tw_err *err);
+
+// Writes <dir>/report.html: one file, no scripts or fonts from elsewhere, photos as thumbnails inside. TW_EUNUSABLE where
+// dir holds no results.json.
+tw_status twi_report_html(const char *dir, tw_err *err);
+
+// An evaluation for `topwork evaluate`: the per-class table as text, and the JSON object of the contract.
+tw_status twi_evaluation_text(const twi_evaluation *e, const char *const *classes, twi_str *out, tw_err *err);
+json_t *twi_evaluation_json(const twi_evaluation *e, const char *const *classes, tw_err *err);
+
+#endif

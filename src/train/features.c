@@ -1,0 +1,199 @@
+// Features: rows of the frozen prefix, made once. See features.h.
+
+#include "train/features.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+enum {
+    MICRO_BATCH = 4
+}; // photos a worker runs at once: few enough for its cache, enough to share weight traffic
+
+typedef struct maker {
+    twi_features *f;
+    twi_photos *photos;
+    const twi_features_options *o;
+} maker;
+
+// ---------------------------------------------------------------------------------------------------------------- key
+
+static tw_status cache_key(const twi_features_options *o, uint8_t key[16], tw_err *err)
+{
+    twi_str text = {0};
+    char versions[128];
+    twi_ops_versions(versions, sizeof versions);
+    twi_str_printf(&text, "features 1 precision %d kernels %s ", (int)o->precision, versions);
+    for (int i = 0; i < 16; i++)
+        twi_str_printf(&text, "%02x", o->frontier->key[i]);
+    twi_str_add(&text, " ");
+    tw_status status = twi_recipe_key(o->recipe, &text);
+    char *all = twi_str_take(&text, err);
+    if (!all || status)
+        return TW_ENOMEM;
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(all, strlen(all)));
+    memcpy(key, canonical.digest, 16);
+    twi_free(all);
+    return TW_OK;
+}
+
+// ------------------------------------------------------------------------------------------------------------- making
+
+static tw_status mark_skipped(twi_photo *photo, const char *reason, tw_err *err)
+{
+    twi_free(photo->skipped);
+    photo->skipped = twi_strdup(reason, err);
+    return photo->skipped ? TW_OK : TW_ENOMEM;
+}
+
+static bool is_known(void *self, int64_t photo, const uint8_t hash[16])
+{
+    maker *m = self;
+    bool is_bad;
+    int64_t slot = twi_cache_find(m->f->cache, hash, &is_bad);
+    if (slot < 0)
+        return false;
+    if (is_bad) {
+        char reason[256];
+        tw_err err = {0};
+        twi_cache_reason(m->f->cache, slot, reason, sizeof reason);
+        return mark_skipped(&m->photos->at.at[photo], reason, &err) == TW_OK;
+    }
+    m->f->slot[photo] = slot;
+    return true;
+}
+
+static tw_status on_row(void *self, int64_t photo, const uint8_t hash[16], const float *const outputs[],
+                        tw_err *err)
+{
+    maker *m = self;
+    const float *row = outputs[0];
+    float *joined = NULL;
+    if (m->f->n_values > 1) {
+        row = joined = twi_new_aligned((size_t)m->f->row, sizeof *joined, "a feature row", err);
+        if (!joined)
+            return TW_ENOMEM;
+        float *at = joined;
+        for (int i = 0; i < m->f->n_values; at += m->f->size[i++])
+            memcpy(at, outputs[i], (size_t)m->f->size[i] * sizeof *at);
+    }
+    tw_status status = twi_cache_put(m->f->cache, hash, row, &m->f->slot[photo], err);
+    twi_free(joined);
+    return status;
+}
+
+static tw_status on_bad(void *self, int64_t photo, const uint8_t hash[16], const char *reason, tw_err *err)
+{
+    static const uint8_t none[16];
+    maker *m = self;
+    tw_status status = mark_skipped(&m->photos->at.at[photo], reason, err);
+    if (!status && memcmp(hash, none, sizeof none) != 0)
+        status = twi_cache_put_bad(m->f->cache, hash, reason, err);
+    return status;
+}
+
+static void on_progress(void *self, int64_t done, int64_t total)
+{
+    maker *m = self;
+    if (m->o->on_progress)
+        m->o->on_progress(m->o->self, done, total);
+}
+
+static bool is_cancelled(void *self)
+{
+    maker *m = self;
+    return m->o->is_cancelled && m->o->is_cancelled(m->o->self);
+}
+
+// Rows found in the cache may be damaged on disk: each is checked once, and damaged ones are made again.
+static tw_status check_known(maker *m, bool *is_complete, tw_err *err)
+{
+    float *row = twi_new_aligned((size_t)m->f->row, sizeof *row, "a feature row", err);
+    if (!row)
+        return TW_ENOMEM;
+    *is_complete = true;
+    for (int64_t i = 0; i < m->f->n_photos; i++) {
+        tw_err damaged = {0};
+        if (m->f->slot[i] >= 0 && twi_cache_read(m->f->cache, m->f->slot[i], row, &damaged)) {
+            m->f->slot[i] = -1;
+            *is_complete = false;
+        }
+    }
+    twi_free(row);
+    return TW_OK;
+}
+
+static tw_status run_photos(maker *m, const twi_plan *plan, tw_err *err)
+{
+    const char **paths = twi_new((size_t)m->f->n_photos, sizeof *paths, "paths", err);
+    if (!paths)
+        return TW_ENOMEM;
+    for (int64_t i = 0; i < m->f->n_photos; i++)
+        paths[i] = m->photos->at.at[i].path;
+    twi_pipeline_options o = {.plan = plan,
+                              .recipe = m->o->recipe,
+                              .workers = m->o->workers,
+                              .self = m,
+                              .is_known = is_known,
+                              .on_row = on_row,
+                              .on_bad = on_bad,
+                              .on_progress = on_progress,
+                              .is_cancelled = is_cancelled};
+    bool is_complete = false;
+    tw_status status = TW_OK;
+    for (int round = 0; !status && !is_complete && round < 2; round++) {
+        int64_t decoded = 0;
+        status = twi_pipeline_run(&o, m->f->n_photos, paths, &decoded, err);
+        m->f->n_decoded += decoded;
+        if (!status)
+            status = check_known(m, &is_complete, err);
+    }
+    if (!status && !is_complete)
+        status = twi_fail(err, TW_EFAILED,
+                          "the feature cache gives back other rows than were written\n"
+                          "try  --cache off, or another --cache DIR");
+    twi_free(paths);
+    return status;
+}
+
+tw_status twi_features_make(const tw_model *model, twi_photos *photos, const twi_features_options *o,
+                            twi_features *f, tw_err *err)
+{
+    maker m = {.f = f, .photos = photos, .o = o};
+    f->n_photos = (int64_t)photos->at.n;
+    f->n_values = o->frontier->n;
+    f->row = 0;
+    for (int i = 0; i < f->n_values; i++) {
+        tw_shape one = twi_shape_batch(&o->frontier->at[i].shape, 1);
+        f->row += f->size[i] = twi_shape_count(&one);
+    }
+    f->slot = twi_new((size_t)f->n_photos, sizeof *f->slot, "an index of features", err);
+    if (!f->slot)
+        return TW_ENOMEM;
+    for (int64_t i = 0; i < f->n_photos; i++)
+        f->slot[i] = -1;
+    uint8_t key[16];
+    tw_status status = cache_key(o, key, err);
+    if (!status && o->cache_dir)
+        status = twi_dir_make(o->cache_dir, err);
+    if (status)
+        return status;
+    f->cache = twi_cache_open(o->cache_dir, key, (size_t)f->row * sizeof(float), err);
+    twi_plan_options plan_options = {
+        .batch = MICRO_BATCH, .to = o->frontier, .precision = o->precision, .threads = 1};
+    twi_plan *plan = f->cache ? twi_plan_new(model, &plan_options, err) : NULL;
+    status = plan ? run_photos(&m, plan, err) : TW_EFAILED;
+    twi_plan_free(plan);
+    f->n_known = 0;
+    for (int64_t i = 0; i < f->n_photos; i++)
+        f->n_known += f->slot[i] >= 0;
+    f->n_known -= f->n_decoded < f->n_known ? f->n_decoded : f->n_known;
+    return status ? (err && err->status ? err->status : status) : TW_OK;
+}
+
+void twi_features_clear(twi_features *f)
+{
+    twi_cache_close(f->cache);
+    twi_free(f->slot);
+    *f = (twi_features){0};
+}

@@ -1,0 +1,401 @@
+// Drives the library from the interop tests: driver COMMAND key=value …
+//
+// Arrays are raw little-endian f32 files; several are separated by commas. A model comes from
+//     model=FILE                                   any model file
+//     zoo=NAME [top=1] [input=H,W,C] [classes=N] [pooling=avg] [activation=F]
+//     head=N                                       puts the model as frozen trunk under a small head of N classes
+//     trunk_weights=FILE                           read before the head is put on
+// and then weights=FILE [by_name=1] [skip_mismatch=1], freeze=SPEC, seed=N (initial values of what has none).
+// What a command gives goes to the files it is told and to stdout as JSON; errors go to stderr, the exit status is theirs.
+
+#include "format/format.h"
+#include "train/fit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// -------------------------------------------------------------------------------------------------------------- options
+
+typedef struct options {
+    int n;
+    char **at; // key=value
+} options;
+
+static const char *get(const options *o, const char *key, const char *otherwise)
+{
+    size_t n = strlen(key);
+    for (int i = 0; i < o->n; i++)
+        if (strncmp(o->at[i], key, n) == 0 && o->at[i][n] == '=')
+            return o->at[i] + n + 1;
+    return otherwise;
+}
+
+static double number(const options *o, const char *key, double otherwise)
+{
+    const char *text = get(o, key, NULL);
+    return text ? strtod(text, NULL) : otherwise;
+}
+
+// --------------------------------------------------------------------------------------------------------------- arrays
+
+static float *read_array(const char *path, size_t n, size_t *total, tw_err *err)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f) {
+        twi_fail_errno(err, TW_EUNUSABLE, "open '%s'", path);
+        return NULL;
+    }
+    fseek(f, 0, SEEK_END);
+    *total = (size_t)ftell(f) / sizeof(float);
+    rewind(f);
+    float *data = twi_new(*total, sizeof *data, "an array", err);
+    if (data && (fread(data, sizeof *data, *total, f) != *total || (n && *total % n)))
+        twi_fail(err, TW_EUNUSABLE, "'%s' holds %zu numbers, expected a multiple of %zu", path, *total, n);
+    fclose(f);
+    return data;
+}
+
+static void write_array(const char *path, const float *data, size_t n, tw_err *err)
+{
+    FILE *f = fopen(path, "wb");
+    bool ok = f && fwrite(data, sizeof *data, n, f) == n;
+    if (f)
+        ok = fclose(f) == 0 && ok;
+    if (!ok)
+        twi_fail_errno(err, TW_EWRITE, "write '%s'", path);
+}
+
+// The i-th of names separated by commas, into buf.
+static const char *part(const char *list, int i, char *buf, size_t size)
+{
+    for (; list && i > 0; i--) {
+        list = strchr(list, ',');
+        list = list ? list + 1 : NULL;
+    }
+    snprintf(buf, size, "%.*s", list ? (int)strcspn(list, ",") : 0, list ? list : "");
+    return buf;
+}
+
+// --------------------------------------------------------------------------------------------------------------- models
+
+static tw_model *from_zoo(const options *o, tw_err *err)
+{
+    twi_zoo_options z = {.has_top = number(o, "top", 0) != 0,
+                         .pooling = get(o, "pooling", NULL),
+                         .classes = (int64_t)number(o, "classes", 0),
+                         .classifier_activation = get(o, "activation", NULL)};
+    const char *input = get(o, "input", NULL);
+    long long h, w, c;
+    if (input && sscanf(input, "%lld,%lld,%lld", &h, &w, &c) == 3)
+        z.input = TWI_SHAPE(h, w, c);
+    return twi_zoo_build(get(o, "zoo", NULL), &z, err);
+}
+
+static void add(tw_model *m, const char *kind, const char *config)
+{
+    const tw_layer_kind *k = twi_layer_kind_find(kind);
+    twi_layer *layer = k ? twi_layer_new(k, NULL, &m->err) : NULL;
+    if (layer && !twi_layer_set(layer, config, &m->err))
+        twi_model_add(m, layer);
+    twi_layer_free(layer);
+}
+
+// The pattern of transfer learning: a frozen trunk as one layer, a small head.
+static tw_model *under_head(tw_model *trunk, int classes, tw_err *err)
+{
+    tw_model *m = twi_model_new("classifier", true, err);
+    tw_shape input = twi_model_shape(trunk, trunk->inputs.at[0]);
+    char dense[96];
+    snprintf(dense, sizeof dense, "units=%d activation=%s", classes, classes == 1 ? "sigmoid" : "softmax");
+    twi_model_set_trainable(trunk, false);
+    twi_model_input(m, NULL, &input);
+    add(m, "Rescaling", "scale=0.00784313725490196 offset=-1");
+    twi_layer *nest = twi_layer_nest(trunk, err);
+    twi_model_add(m, nest);
+    twi_layer_free(nest);
+    add(m, "GlobalAveragePooling2D", "");
+    add(m, "Dropout", "rate=0.2");
+    add(m, "Dense", dense);
+    if (twi_model_verify(m, err)) {
+        twi_model_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+static tw_model *make_model(const options *o, tw_err *err)
+{
+    const char *file = get(o, "model", NULL), *weights = get(o, "weights", NULL),
+               *freeze = get(o, "freeze", NULL);
+    twi_load_options load = {.by_name = number(o, "by_name", 0) != 0,
+                             .skip_mismatch = number(o, "skip_mismatch", 0) != 0};
+    const char *trunk = get(o, "trunk_weights", NULL);
+    tw_model *m = file ? twi_model_load(file, &load, NULL, err) : from_zoo(o, err);
+    if (m && trunk)
+        twi_weights_load(m, trunk, &load, NULL, err);
+    if (m && get(o, "head", NULL)) {
+        tw_model *whole = under_head(m, (int)number(o, "head", 1), err);
+        twi_model_free(m);
+        m = whole;
+    }
+    if (m && weights)
+        twi_weights_load(m, weights, &load, NULL, err);
+    if (m && !err->status)
+        twi_model_initialize(m, (uint64_t)number(o, "seed", 1), twi_initializer_fill, err);
+    if (m && !err->status && freeze)
+        twi_model_freeze(m, freeze, err);
+    if (m && err->status) {
+        twi_model_free(m);
+        m = NULL;
+    }
+    return m;
+}
+
+// -------------------------------------------------------------------------------------------------------------- running
+
+// Runs the model on x (one batch) and gives every output to `take`.
+typedef void (*taker)(void *self, int i, const float *y, const tw_shape *shape, tw_err *err);
+
+static void run_model(const tw_model *m, const options *o, taker take, void *self, tw_err *err)
+{
+    char path[4096];
+    tw_shape in = twi_model_shape(m, m->inputs.at[0]);
+    in = twi_shape_batch(&in, 1);
+    size_t row = (size_t)twi_shape_count(&in), total = 0;
+    float *x = read_array(part(get(o, "x", ""), 0, path, sizeof path), row, &total, err);
+    twi_plan_options p = {.batch = x ? (int64_t)(total / row) : 1,
+                          .is_training = number(o, "training", 0) != 0,
+                          .threads = 1,
+                          .no_fusion = number(o, "fusion", 1) == 0,
+                          .is_reference = strcmp(get(o, "kernels", "exact"), "reference") == 0};
+    twi_plan *plan = err->status ? NULL : twi_plan_new(m, &p, err);
+    twi_run *run = plan ? twi_run_new(plan, err) : NULL;
+    for (int i = 0; run && i < twi_plan_n_inputs(plan) && !err->status; i++) {
+        size_t n = (size_t)twi_shape_count(twi_plan_input(plan, i)), given = n;
+        float *more = i ? read_array(part(get(o, "x", ""), i, path, sizeof path), 0, &given, err) : x;
+        if (given != n)
+            twi_fail(err, TW_EUNUSABLE, "input %d has %zu numbers, expected %zu", i, given, n);
+        else if (more)
+            memcpy(twi_run_input(run, i), more, n * sizeof *more);
+        if (i)
+            twi_free(more);
+    }
+    if (run && !err->status && !twi_run_forward(run, (uint64_t)number(o, "seed", 1), 0, err))
+        for (int i = 0; i < twi_plan_n_outputs(plan); i++)
+            take(self, i, twi_run_output(run, i), twi_plan_output(plan, i), err);
+    twi_run_free(run);
+    twi_plan_free(plan);
+    twi_free(x);
+}
+
+static void take_output(void *self, int i, const float *y, const tw_shape *shape, tw_err *err)
+{
+    char path[4096], text[TWI_SHAPE_TEXT];
+    const options *o = self;
+    write_array(part(get(o, "y", ""), i, path, sizeof path), y, (size_t)twi_shape_count(shape), err);
+    printf("{\"output\": %d, \"shape\": \"%s\"}\n", i, twi_shape_text(shape, text));
+}
+
+static void cmd_predict(tw_model *m, options *o, tw_err *err)
+{
+    run_model(m, o, take_output, o, err);
+}
+
+// Every layer's output as y/NAME.f32, by cutting the model there.
+typedef struct layer_output {
+    const options *o;
+    const char *name;
+} layer_output;
+
+static void take_layer(void *self, int i, const float *y, const tw_shape *shape, tw_err *err)
+{
+    const layer_output *l = self;
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s.f32", get(l->o, "y", "."), l->name);
+    if (i == 0)
+        write_array(path, y, (size_t)twi_shape_count(shape), err);
+}
+
+static void cmd_layers(tw_model *m, options *o, tw_err *err)
+{
+    int n = 0;
+    int *order = twi_model_order(m, true, &n, err);
+    for (int i = 0; order && i < n && !err->status; i++) {
+        layer_output l = {o, m->layers.at[order[i]]->name};
+        if (m->layers.at[order[i]]->kind->flags & TWI_KIND_INPUT)
+            continue;
+        tw_model *cut = twi_model_cut(m, l.name, NULL, err);
+        if (cut)
+            run_model(cut, o, take_layer, &l, err);
+        twi_model_free(cut);
+        printf("{\"layer\": \"%s\"}\n", l.name);
+    }
+    twi_free(order);
+}
+
+static void cmd_save(tw_model *m, options *o, tw_err *err)
+{
+    twi_model_save(m, get(o, "to", ""), err);
+}
+
+static void cmd_save_weights(tw_model *m, options *o, tw_err *err)
+{
+    twi_weights_save(m, get(o, "to", ""), err);
+}
+
+static void cmd_info(tw_model *m, options *o, tw_err *err)
+{
+    (void)o;
+    char *text = twi_json_text(m->info, 0, err);
+    puts(text ? text : "");
+    twi_free(text);
+}
+
+// ------------------------------------------------------------------------------------------------------------- training
+
+typedef struct memory_samples {
+    const float *x;
+    size_t row;
+} memory_samples;
+
+static tw_status read_samples(void *self, const uint32_t *index, int64_t count, const uint32_t *next,
+                              int64_t n_next, float *const dst[], tw_err *err)
+{
+    const memory_samples *s = self;
+    (void)next, (void)n_next, (void)err;
+    for (int64_t i = 0; i < count; i++)
+        memcpy(dst[0] + (size_t)i * s->row, s->x + index[i] * s->row, s->row * sizeof *s->x);
+    return TW_OK;
+}
+
+// One setting from text: "adam:learning_rate=1e-3".
+static tw_setting setting(const char *text, const tw_setting_kind *(*find)(const char *), tw_err *err)
+{
+    tw_setting s = {0};
+    const tw_field field = {.key = "setting", .type = TW_FIELD_SETTING, .find = find};
+    twi_setting_text(&s, text, &field, "driver", err);
+    return s;
+}
+
+// Full-batch steps, so that the order of samples says nothing: prints the loss before each.
+static void cmd_train(tw_model *m, options *o, tw_err *err)
+{
+    tw_shape in = twi_model_shape(m, m->inputs.at[0]), out = twi_model_shape(m, m->outputs.at[0]);
+    in = twi_shape_batch(&in, 1);
+    memory_samples s = {.row = (size_t)twi_shape_count(&in)};
+    size_t total = 0, n = 0;
+    float *x = read_array(get(o, "x", ""), s.row, &total, err);
+    float *t = read_array(get(o, "t", ""), 1, &n, err);
+    int32_t *label = twi_new(n, sizeof *label, "labels", err);
+    for (size_t i = 0; t && label && i < n; i++)
+        label[i] = (int32_t)t[i];
+    s.x = x;
+    int64_t k = twi_shape_last(&out);
+    twi_samples samples = {
+        .n = (int64_t)n, .label = label, .n_classes = k == 1 ? 2 : k, .read = read_samples, .self = &s};
+    twi_fit_options fit = {.phase = "train",
+                           .epochs = (int64_t)number(o, "steps", 1),
+                           .batch_size = (int64_t)n,
+                           .optimizer = setting(get(o, "optimizer", "adam"), twi_optimizer_find, err),
+                           .loss = setting(get(o, "loss", "categorical_crossentropy"), twi_loss_find, err),
+                           .learning_rate = number(o, "lr", 1e-3),
+                           .seed = (uint64_t)number(o, "seed", 1),
+                           .threads = 1,
+                           .is_reference = strcmp(get(o, "kernels", "exact"), "reference") == 0};
+    twi_history history = {0};
+    if (!err->status)
+        twi_fit(m, &samples, &fit, &history, err);
+    for (size_t i = 0; i < history.epochs.n; i++)
+        printf("{\"step\": %zu, \"loss\": %.9g, \"accuracy\": %.9g}\n", i, history.epochs.at[i].loss,
+               history.epochs.at[i].accuracy);
+    twi_history_clear(&history);
+    twi_free(x);
+    twi_free(t);
+    twi_free(label);
+}
+
+// Gradients of the first step, y/LAYER.WEIGHT.f32 each: loss and its gradient at the logits, then backward.
+static void cmd_gradients(tw_model *m, options *o, tw_err *err)
+{
+    char path[4096];
+    tw_shape out = twi_model_shape(m, m->outputs.at[0]), in = twi_model_shape(m, m->inputs.at[0]);
+    in = twi_shape_batch(&in, 1);
+    size_t row = (size_t)twi_shape_count(&in), total = 0, n_labels = 0;
+    float *x = read_array(get(o, "x", ""), row, &total, err),
+          *t = read_array(get(o, "t", ""), 1, &n_labels, err);
+    int64_t k = twi_shape_last(&out), n = (int64_t)n_labels;
+    twi_plan_options p = {.batch = n,
+                          .is_training = true,
+                          .wants_gradients = true,
+                          .threads = 1,
+                          .is_reference = strcmp(get(o, "kernels", "exact"), "reference") == 0};
+    twi_plan *plan = err->status || total != row * n_labels ? NULL : twi_plan_new(m, &p, err);
+    twi_run *run = plan ? twi_run_new(plan, err) : NULL;
+    float *y = twi_new((size_t)(n * k), sizeof *y, "targets", err);
+    for (int64_t i = 0; y && i < n; i++)
+        for (int64_t j = 0; j < k; j++)
+            y[i * k + j] = k == 1 ? t[i] : (float)((int64_t)t[i] == j);
+    if (run && !err->status) {
+        memcpy(twi_run_input(run, 0), x, total * sizeof *x);
+        twi_run_forward(run, 1, 0, err);
+        const float *value = twi_run_logits(run);
+        float *grad = twi_run_grad_logits(run);
+        // Cross-entropies at the logits: (p - y) / n.
+        for (int64_t i = 0; i < n * k; i++)
+            grad[i] = (twi_run_output(run, 0)[i] - y[i]) / (float)n;
+        (void)value;
+        twi_run_backward(run, 1, 0, err);
+    }
+    twi_weights all = {0};
+    twi_model_weights(m, &all, err);
+    for (int i = 0; run && i < twi_plan_n_gradients(plan) && !err->status; i++) {
+        const twi_weight *w = twi_plan_gradient_weight(plan, i);
+        for (int j = 0; j < all.n; j++)
+            if (all.at[j] == w) {
+                char name[512];
+                snprintf(name, sizeof name, "%s", all.path[j]);
+                for (char *c = name; *c; c++)
+                    *c = *c == '/' ? '.' : *c;
+                snprintf(path, sizeof path, "%s/%s.f32", get(o, "y", "."), name);
+                write_array(path, twi_run_gradient(run, i), (size_t)twi_shape_count(&w->shape), err);
+                printf("{\"gradient\": \"%s\"}\n", name);
+            }
+    }
+    twi_weights_clear(&all);
+    twi_run_free(run);
+    twi_plan_free(plan);
+    twi_free(x);
+    twi_free(t);
+    twi_free(y);
+}
+
+// ------------------------------------------------------------------------------------------------------------------ main
+
+static const struct {
+    const char *name;
+    void (*run)(tw_model *m, options *o, tw_err *err);
+} commands[] = {
+    {"gradients", cmd_gradients}, {"info", cmd_info}, {"layers", cmd_layers},
+    {"predict", cmd_predict},     {"save", cmd_save}, {"save_weights", cmd_save_weights},
+    {"train", cmd_train},
+};
+
+int main(int argc, char **argv)
+{
+    options o = {argc - 2, argv + 2};
+    tw_err err = {0};
+    for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(commands[i].name, argv[1]) != 0)
+            continue;
+        tw_model *m = make_model(&o, &err);
+        if (m)
+            commands[i].run(m, &o, &err);
+        twi_model_free(m);
+        if (err.status)
+            fprintf(stderr, "%s\n", err.msg);
+        return tw_status_exit(err.status);
+    }
+    fprintf(stderr, "driver: no command '%s'\n", argc > 1 ? argv[1] : "");
+    return 2;
+}
