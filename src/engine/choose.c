@@ -244,6 +244,13 @@ static bool is_near_output(const twi_plan *plan, const twi_program_op *op)
     return !plan->ends_early && op->out[0] == plan->logits;
 }
 
+// With a few channels (a photo's three) oneDNN's normalization is several times slower than the plain loop.
+static bool is_better_plain(const twi_plan *plan, const twi_program_op *op)
+{
+    tw_shape shape = twi_plan_shape(plan, op->out[0]);
+    return twi_op_is(op, "batch_norm") && !twi_op_uses_batch(op) && twi_shape_last(&shape) < 8;
+}
+
 static tw_status find_kernel(const twi_plan_builder *b, candidate *c, tw_err *err)
 {
     const twi_plan *plan = b->plan;
@@ -253,7 +260,7 @@ static tw_status find_kernel(const twi_plan_builder *b, candidate *c, tw_err *er
     bool is_frozen =
         !(plan->facts.at[plan->program.ops.at[last].out[0]] & TWI_FACT_LIVE) && !b->goes_back[last];
     tw_status status = TW_OK;
-    if (plan->o.is_reference)
+    if (plan->o.is_reference || is_better_plain(plan, op))
         return ask(b, c, TWI_REFERENCE, TWI_F32, true, err);
     if (plan->o.precision == TWI_BRAIN && is_frozen && !is_near_output(plan, &plan->program.ops.at[last]))
         status = ask(b, c, TWI_DIRECT, TWI_BF16, false, err);

@@ -7,9 +7,11 @@
 //
 // Where the weights of a convolution are trained and s and t are not (fine-tuning with frozen batch_norm), k · s becomes an
 // op of its own on the weights, computed in each run: it has a gradient like any other, and passes over a kernel instead of
-// over pictures, forward and back.
+// over pictures, forward and back. Where there is nothing to fold into, scales and offsets in a row still become one pass.
 
 #include "engine/inside.h"
+
+#include <string.h>
 
 // A constant with one number, or one for each of c channels, that does not widen the other side.
 static bool is_per_channel(const twi_plan *plan, twi_value v, int64_t c, int rank)
@@ -200,31 +202,94 @@ static way way_of(const twi_plan *plan, const twi_program_op *op)
     return is_conv && is_worth_it ? INTO_TRAINED : NOT_AT_ALL;
 }
 
-// Folds what follows op i, as long as it goes; marks the folded ops in `keep`.
-static tw_status fold_into(twi_plan_builder *b, int i, bool *keep, insertions *list, tw_err *err)
+// Takes what follows op i into *d, as long as it goes; marks the ops taken in `keep`.
+static void follow(twi_plan_builder *b, int i, bool *keep, twi_derived *d)
 {
-    twi_plan *plan = b->plan;
-    twi_program_op *op = &plan->program.ops.at[i];
-    way to = way_of(plan, op);
-    twi_derived d = {.is_fold = true, .kernel = op->in[1], .bias = op->n_in > 2 ? op->in[2] : TWI_NONE};
-    while (to && d.n_affine < TWI_FOLDS_MAX) {
+    twi_program *g = &b->plan->program;
+    twi_program_op *op = &g->ops.at[i];
+    while (d->n_affine < TWI_FOLDS_MAX) {
         twi_value x = op->out[0];
         if (b->n_users[x] != 1 || b->user[x] < 0)
             break;
-        const twi_program_op *next = &plan->program.ops.at[b->user[x]];
+        const twi_program_op *next = &g->ops.at[b->user[x]];
         twi_value y = next->out[0];
-        if (!twi_shape_same(&plan->program.values.at[x].shape, &plan->program.values.at[y].shape) ||
-            !read_affine(plan, next, x, &d.affine[d.n_affine]))
+        if (!twi_shape_same(&g->values.at[x].shape, &g->values.at[y].shape) ||
+            !read_affine(b->plan, next, x, &d->affine[d->n_affine]))
             break;
-        d.n_affine++;
+        d->n_affine++;
         keep[b->user[x]] = false;
-        plan->program.values.at[x].op = -1;
-        plan->program.values.at[y].op = i;
-        op->out[0] = d.result = y;
+        g->values.at[x].op = -1;
+        g->values.at[y].op = i;
+        op->out[0] = d->result = y;
     }
+}
+
+static tw_status fold_into(twi_plan_builder *b, int i, way to, bool *keep, insertions *list, tw_err *err)
+{
+    twi_program_op *op = &b->plan->program.ops.at[i];
+    twi_derived d = {.is_fold = true, .kernel = op->in[1], .bias = op->n_in > 2 ? op->in[2] : TWI_NONE};
+    follow(b, i, keep, &d);
     if (!d.n_affine)
         return TW_OK;
-    return to == INTO_TRAINED ? scale_weights(plan, i, &d, list, err) : replace_weights(plan, op, &d, err);
+    return to == INTO_TRAINED ? scale_weights(b->plan, i, &d, list, err)
+                              : replace_weights(b->plan, op, &d, err);
+}
+
+// ------------------------------------------------------------------------------------------------------------- in a chain
+
+// A constant of the program: c times the same number.
+static twi_value repeat_number(twi_plan *plan, int64_t c, float number, tw_err *err)
+{
+    float *data = twi_arena_new(&plan->program.arena, (size_t)c, sizeof *data, err);
+    twi_value_info info = {.kind = TWI_VALUE_CONSTANT, .shape = TWI_SHAPE(c), .op = -1, .constant = data};
+    for (int64_t k = 0; data && k < c; k++)
+        data[k] = number;
+    return data ? twi_plan_value(plan, &info, TWI_FACT_CONSTANT, err) : TWI_NONE;
+}
+
+// Makes op i a batch_norm with gamma s, beta t, mean 0 and variance 1.
+static tw_status become_norm(twi_plan *plan, int i, twi_value x, twi_derived *d, tw_err *err)
+{
+    int64_t c = twi_shape_last(&plan->program.values.at[x].shape);
+    twi_batch_norm_params *p = twi_arena_new(&plan->program.arena, 1, sizeof *p, err);
+    twi_value mean = repeat_number(plan, c, 0, err), variance = repeat_number(plan, c, 1, err);
+    d->new_kernel = new_constant(plan, &TWI_SHAPE(c), err);
+    d->new_bias = new_constant(plan, &TWI_SHAPE(c), err);
+    if (!p || mean == TWI_NONE || variance == TWI_NONE || d->new_kernel == TWI_NONE ||
+        d->new_bias == TWI_NONE || !twi_vec_push(&plan->derived, *d, err))
+        return TW_ENOMEM;
+    p->epsilon = 1e-30; // must be above 0; adds nothing to 1
+    twi_program_op *op = &plan->program.ops.at[i];
+    op->kind = &twi_op_batch_norm;
+    op->params = p;
+    op->n_in = 5;
+    twi_value in[] = {x, d->new_kernel, d->new_bias, mean, variance};
+    memcpy(op->in, in, sizeof in);
+    return TW_OK;
+}
+
+// Several scales and offsets in a row (preprocessing) become one pass.
+static tw_status join_chain(twi_plan_builder *b, int i, bool *keep, tw_err *err)
+{
+    twi_plan *plan = b->plan;
+    const twi_program_op *op = &plan->program.ops.at[i];
+    if (!twi_op_is(op, "batch_norm") && !twi_op_is(op, "binary"))
+        return TW_OK;
+    twi_value x = is_constant(plan, op->in[0]) ? op->in[1] : op->in[0];
+    twi_derived d = {.is_fold = true, .kernel = TWI_NONE, .bias = TWI_NONE, .result = op->out[0]};
+    if ((plan->facts.at[x] & TWI_FACT_TRAINED) || plan->program.values.at[x].shape.rank < 2 ||
+        !twi_shape_same(&plan->program.values.at[x].shape, &plan->program.values.at[op->out[0]].shape) ||
+        !read_affine(plan, op, x, &d.affine[0]))
+        return TW_OK;
+    d.n_affine = 1;
+    follow(b, i, keep, &d);
+    return d.n_affine > 1 ? become_norm(plan, i, x, &d, err) : TW_OK;
+}
+
+static tw_status fold_op(twi_plan_builder *b, int i, bool *keep, insertions *list, tw_err *err)
+{
+    way to = way_of(b->plan, &b->plan->program.ops.at[i]);
+    return to ? fold_into(b, i, to, keep, list, err) : join_chain(b, i, keep, err);
 }
 
 tw_status twi_plan_fold(twi_plan_builder *b, tw_err *err)
@@ -239,7 +304,7 @@ tw_status twi_plan_fold(twi_plan_builder *b, tw_err *err)
         keep[i] = true;
     for (size_t i = 0; !status && i < g->ops.n; i++)
         if (keep[i])
-            status = fold_into(b, (int)i, keep, &list, err);
+            status = fold_op(b, (int)i, keep, &list, err);
     // Positions are those before pruning: what was folded away goes first with its own positions.
     for (size_t i = 0; !status && i < list.n; i++) {
         int gone = 0;

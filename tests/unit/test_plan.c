@@ -90,6 +90,25 @@ static void scales_of_every_kind_are_folded(void **state)
     twi_model_free(m);
 }
 
+static void preprocessing_is_one_pass(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = twi_model_new("prepared", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 6, 6, 3));
+    x = net_layer(m, "Rescaling", "scale", x, "scale=0.5 offset=-1");
+    x = net_layer(m, "Normalization", "normal", x, "mean=0.1,0.2,0.3 variance=1,2,3");
+    net_done(m, net_layer(m, "Conv2D", "conv", x, "filters=4 kernel_size=3 padding=same"), 11);
+    compare_plans(m, (twi_plan_options){.is_reference = true}, 1e-5);
+    compare_plans(m, (twi_plan_options){.threads = 1}, 1e-5);
+    twi_plan *plan = net_plan(m, (twi_plan_options){.is_reference = true});
+    json_t *json = twi_plan_json(plan, &err);
+    assert_int_equal(json_array_size(json_object_get(json, "ops")), 2);
+    json_decref(json);
+    twi_plan_free(plan);
+    twi_model_free(m);
+}
+
 static void padding_goes_into_what_reads_it_where_that_is_exact(void **state)
 {
     (void)state;
@@ -357,6 +376,7 @@ int main(void)
         cmocka_unit_test(fused_plans_equal_the_plain_program),
         cmocka_unit_test(batch_norms_behind_convolutions_are_folded),
         cmocka_unit_test(scales_of_every_kind_are_folded),
+        cmocka_unit_test(preprocessing_is_one_pass),
         cmocka_unit_test(padding_goes_into_what_reads_it_where_that_is_exact),
         cmocka_unit_test(a_value_with_two_readers_is_not_folded_away),
         cmocka_unit_test(a_relu_that_starts_late_stays_itself),
