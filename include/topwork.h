@@ -126,7 +126,8 @@ enum {
     TW_FIELD_REST = 4,      // command line: a TW_FIELD_TEXTS that takes all remaining positional arguments
     TW_FIELD_LATER = 8,     // known, but not served yet: using it is "not supported yet"
     TW_FIELD_NULLABLE = 16, // may be null (text "none"): NaN for TW_FIELD_FLOAT, 0 for whole numbers
-    TW_FIELD_SCALAR = 32    // TW_FIELD_FLOATS: one number is written as a number, not as a list
+    TW_FIELD_SCALAR = 32,   // TW_FIELD_FLOATS: one number is written as a number, not as a list
+    TW_FIELD_OLD = 64       // an older key of another row's member: read, never written
 };
 
 typedef struct tw_texts {

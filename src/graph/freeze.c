@@ -9,7 +9,7 @@ void twi_model_set_trainable(tw_model *m, bool value)
 {
     m->is_trainable = value;
     for (size_t i = 0; i < m->layers.n; i++)
-        if (!(m->layers.at[i]->kind->flags & (TWI_KIND_INPUT | TWI_KIND_OP)))
+        if (!(m->layers.at[i]->kind->flags & TWI_KIND_OP))
             twi_layer_set_trainable(m->layers.at[i], value);
 }
 
