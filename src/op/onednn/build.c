@@ -99,7 +99,7 @@ twi_kernel *twi_built(twi_builder *b)
 static twi_lent_md keep_md(twi_builder *b, tw_status status, twi_md md)
 {
     set_failed(b, status);
-    if (status)
+    if (b->is_over)
         return NULL;
     if (b->n_md == TWI_BUILDER_OWNS)
         TWI_BUG("a kernel describes more tensors than the builder holds");
@@ -118,7 +118,8 @@ twi_lent_md twi_dense(twi_builder *b, const tw_shape *shape, twi_axes axes, int6
     twi_md md = NULL;
     if (b->is_over)
         return NULL;
-    return keep_md(b, twi_md_dense(&md, shape, axes, groups, type, b->err), md);
+    tw_status status = twi_md_dense(&md, shape, axes, groups, type, b->err);
+    return keep_md(b, status, md);
 }
 
 twi_lent_md twi_any(twi_builder *b, const tw_shape *shape, twi_axes axes, int64_t groups,
@@ -127,7 +128,8 @@ twi_lent_md twi_any(twi_builder *b, const tw_shape *shape, twi_axes axes, int64_
     twi_md md = NULL;
     if (b->is_over)
         return NULL;
-    return keep_md(b, twi_md_any(&md, shape, axes, groups, type, b->err), md);
+    tw_status status = twi_md_any(&md, shape, axes, groups, type, b->err);
+    return keep_md(b, status, md);
 }
 
 twi_lent_md twi_part(twi_builder *b, twi_lent_md whole, const int64_t *dims, const int64_t *offsets)
