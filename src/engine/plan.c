@@ -239,6 +239,8 @@ static tw_status build(twi_plan *plan, twi_plan_builder *b, tw_err *err)
     if (!status)
         status = twi_plan_prune_constants(plan, err);
     if (!status && !plan->o.no_fusion)
+        status = twi_plan_take_padding(plan, err);
+    if (!status && !plan->o.no_fusion)
         status = twi_plan_fold(b, err);
     if (!status)
         status = builder_open(b, err);
