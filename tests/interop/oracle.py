@@ -53,6 +53,11 @@ def expected(model, x):
     return [np.asarray(y) for y in as_list(model(x, training=False))]
 
 
+def spread(model, x):
+    """How far the oracle is from itself, run layer by layer and compiled: what its own rounding leaves open."""
+    return differs(as_list(model.predict(x, verbose=0)), expected(model, x))
+
+
 def layers_of(model):
     for layer in model.layers:
         if isinstance(layer, keras.Model):
