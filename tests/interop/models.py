@@ -103,13 +103,27 @@ def arithmetic():
     return calibrate(m, x), x
 
 
+def tangle():
+    """Shared layers called at several depths, outputs out of the middle, an input that leads nowhere."""
+    i, j, k = (keras.Input((6,), name=n) for n in ("one", "two", "three"))
+    d = [L.Dense(6, name=f"d{n}") for n in (4, 2, 9, 1, 7)]
+    a = d[0](d[1](d[0](i)))
+    b = d[2](j)
+    c = d[3](L.Add(name="join")([b, d[4](a), d[1](b)]))
+    x = L.Add(name="end")([d[4](c), d[2](a), i])
+    m = keras.Model([i, j, k], [d[2](c), x, b], name="tangle")
+    rng = np.random.default_rng(1)
+    return calibrate(m, [rng.normal(0, 1, (4, 6)).astype(np.float32) for _ in range(3)]), \
+        [rng.normal(0, 1, (4, 6)).astype(np.float32) for _ in range(3)]
+
+
 def mobilenet():
     m = keras.applications.MobileNetV2(input_shape=(64, 64, 3), alpha=.35, weights=None, classes=10)
     x = pictures(4, 64, 64, 3) / 127.5 - 1
     return calibrate(m, x), x
 
 
-ALL = [sequential, functional, frozen_nest, partly_frozen_nest, nest_in_functional, nest_as_output, shared_layers, arithmetic]
+ALL = [sequential, functional, frozen_nest, partly_frozen_nest, nest_in_functional, nest_as_output, shared_layers, arithmetic, tangle]
 
 
 def fresh_like(model):

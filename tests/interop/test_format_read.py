@@ -132,6 +132,20 @@ def test_a_config_that_does_not_fit_the_weights_names_layer_and_shapes(tmp_path)
     refused(tmp_path, change, 3, "dense 'dense'", "kernel", "(8, 1) in n.keras", "expected (8, 2)", "bias")
 
 
+def layer_names(model):
+    for layer in model.layers:
+        yield layer.name
+        if isinstance(layer, keras.Model):
+            yield from layer_names(layer)
+
+
+@pytest.mark.parametrize("make", models.ALL + [models.mobilenet], ids=lambda f: f.__name__)
+def test_layers_stand_in_the_order_of_keras(make, tmp_path):
+    model, _ = make()
+    model.save(tmp_path / "m.keras")
+    assert [line["layer"] for line in driver("order", model=tmp_path / "m.keras")] == list(layer_names(model))
+
+
 def test_a_number_in_a_graph_is_seen(tmp_path):
     model, x = models.arithmetic()
     y = expected(model, x)
