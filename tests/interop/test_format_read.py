@@ -40,6 +40,20 @@ def test_weights_load_into_a_model_of_another_freeze_state(case, tmp_path, suffi
     assert_same(predict(tmp_path, x, y, model=fresh, weights=weights), y)
 
 
+def test_shards_are_put_together(tmp_path):
+    model, x = models.shared_layers()
+    y = expected(model, x)
+    model.save_weights(tmp_path / "w.weights.json", max_shard_size=1.5e-6)
+    assert len(list(tmp_path.glob("w_*.weights.h5"))) > 1
+    models.fresh_like(model).save(tmp_path / "fresh.keras")
+    fresh = tmp_path / "fresh.keras"
+    assert_same(predict(tmp_path, x, y, model=fresh, weights=tmp_path / "w.weights.json"), y)
+    (tmp_path / "w_00001.weights.h5").unlink()
+    with pytest.raises(DriverError) as e:
+        driver("info", model=fresh, weights=tmp_path / "w.weights.json")
+    assert "w_00001.weights.h5" in e.value.message
+
+
 def test_a_network_of_keras_applications_loads(tmp_path):
     model, x = models.mobilenet()
     y = expected(model, x)
