@@ -3,7 +3,8 @@
 pkg_check_modules(TW_CMOCKA IMPORTED_TARGET cmocka)
 pkg_check_modules(TW_HDF5 IMPORTED_TARGET hdf5)  # an oracle of tests/unit/test_hdf5.c
 find_package(Python3 COMPONENTS Interpreter)
-set(TW_TEST_ENVIRONMENT "TW_SOURCE_DIR=${CMAKE_SOURCE_DIR};TW_BUILD_DIR=${CMAKE_BINARY_DIR}")
+# passive: waiting OpenMP threads must not spin while tests run side by side
+set(TW_TEST_ENVIRONMENT "TW_SOURCE_DIR=${CMAKE_SOURCE_DIR};TW_BUILD_DIR=${CMAKE_BINARY_DIR};OMP_WAIT_POLICY=passive")
 if(TW_SANITIZE MATCHES "thread")
   list(APPEND TW_TEST_ENVIRONMENT "OMP_NUM_THREADS=1")
 endif()

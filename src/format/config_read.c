@@ -54,15 +54,50 @@ static bool is_foreign(const json_t *object)
            !twi_str_starts(module, "tensorflow");
 }
 
-static const tw_layer_kind *kind_of(const json_t *object)
+static const tw_layer_kind *operation(const char *name)
 {
-    const char *name = class_of(object);
-    if (is_foreign(object))
-        return NULL;
-    for (int i = 0; is_operation(object) && twi_layers[i]; i++)
+    for (int i = 0; twi_layers[i]; i++)
         if ((twi_layers[i]->flags & TWI_KIND_OP) && strcmp(twi_layers[i]->name, name) == 0)
             return twi_layers[i];
-    const tw_layer_kind *kind = is_operation(object) ? NULL : twi_layer_kind_find(name);
+    return NULL;
+}
+
+// Keras 2 wrote TensorFlow's functions as layers of class TFOpLambda; these are data, not code.
+static const tw_layer_kind *tf_operation(const json_t *config)
+{
+    static const char *const names[][2] = {{"math.truediv", "TrueDivide"},
+                                           {"math.divide", "TrueDivide"},
+                                           {"math.subtract", "Subtract"},
+                                           {"math.add", "Add"},
+                                           {"math.multiply", "Multiply"},
+                                           {"__operators__.add", "Add"},
+                                           {"math.maximum", "Maximum"},
+                                           {"math.minimum", "Minimum"},
+                                           {"nn.relu", "Relu"},
+                                           {"nn.relu6", "Relu6"},
+                                           {"math.sigmoid", "Sigmoid"},
+                                           {"math.tanh", "Tanh"}};
+    const char *function = twi_json_string(config, "function", "");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i][0], function) == 0)
+            return operation(names[i][1]);
+    return NULL;
+}
+
+static bool is_tf_operation(const json_t *object)
+{
+    return strcmp(class_of(object), "TFOpLambda") == 0;
+}
+
+const tw_layer_kind *twi_config_kind(const json_t *object)
+{
+    if (is_foreign(object))
+        return NULL;
+    if (is_operation(object))
+        return operation(class_of(object));
+    if (is_tf_operation(object))
+        return tf_operation(json_object_get(object, "config"));
+    const tw_layer_kind *kind = twi_layer_kind_find(class_of(object));
     return kind && !(kind->flags & TWI_KIND_OP) ? kind : NULL;
 }
 
@@ -74,9 +109,12 @@ static void refuse(twi_config_reader *r, const json_t *object)
         twi_fail_at(r->err, TW_EMALFORMED, r->where, -1,
                     "%s: layer '%s' is a Lambda, which carries code: refused", twi_base_name(r->where), name);
     else
-        twi_fail_at(r->err, TW_EMALFORMED, r->where, -1,
-                    "%s: layer '%s' is of class '%s', which is not known here: refused",
-                    twi_base_name(r->where), name, *kind ? kind : "(none)");
+        twi_fail_at(
+            r->err, TW_EMALFORMED, r->where, -1,
+            "%s: layer '%s' is of class '%s'%s%s, which is not known here: refused", twi_base_name(r->where),
+            name, *kind ? kind : "(none)", is_tf_operation(object) ? " with function " : "",
+            is_tf_operation(object) ? twi_json_string(json_object_get(object, "config"), "function", "")
+                                    : "");
 }
 
 // -------------------------------------------------------------------------------------------------------------- layers
@@ -93,6 +131,8 @@ static bool is_idle(const tw_layer_kind *kind, const char *key, const json_t *va
 {
     if (strcmp(key, "trainable") == 0 || twi_field_find(kind->fields, key))
         return false;
+    if (kind->flags & TWI_KIND_OP && strcmp(key, "function") == 0)
+        return true;
     return is_off(value) || (strcmp(key, "groups") == 0 && json_integer_value(value) == 1);
 }
 
@@ -187,7 +227,7 @@ twi_layer *twi_config_layer(twi_config_reader *r, const json_t *object, twi_hint
         twi_model_free(nested);
         return nest;
     }
-    const tw_layer_kind *kind = kind_of(object);
+    const tw_layer_kind *kind = twi_config_kind(object);
     if (!kind) {
         refuse(r, object);
         return NULL;

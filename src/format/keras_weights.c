@@ -338,31 +338,15 @@ tw_status twi_keras_tree_read(tw_model *m, twi_hdf5 *file, const char *path, boo
 
 // -------------------------------------------------------------------------------------------------------------- writing
 
-typedef struct tree_writer {
-    twi_hdf5_writer *w;
-    twi_vec(const twi_layer *) done; // a shared layer is stored at its first place
+// Every layer group of a model in the file's order, nests before what follows them; a shared layer at its first place.
+typedef struct group_walk {
+    twi_group_visitor visit;
+    void *self;
+    twi_vec(const twi_layer *) done;
     tw_err *err;
-} tree_writer;
+} group_walk;
 
-static tw_status write_vars(tree_writer *t, const twi_layer *layer, const char *group)
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s/vars", group);
-    tw_status status = twi_hdf5_put_group(t->w, path, t->err);
-    if (!status)
-        status = twi_hdf5_put_text(t->w, path, "name", layer->name, t->err);
-    for (int i = 0; !status && i < layer->n_weights; i++) {
-        const twi_weight *w = &layer->weights[i];
-        snprintf(path, sizeof path, "%s/vars/%d", group, i);
-        if (!w->is_set)
-            return twi_fail(t->err, TW_EUNUSABLE, "%s '%s': weight '%s' has no values to save",
-                            layer->kind->name, layer->name, w->name);
-        status = twi_hdf5_put_data(t->w, path, TWI_F32, &w->shape, w->data, t->err);
-    }
-    return status;
-}
-
-static bool is_done(const tree_writer *t, const twi_layer *layer)
+static bool is_done(const group_walk *t, const twi_layer *layer)
 {
     for (size_t i = 0; i < t->done.n; i++)
         if (t->done.at[i] == layer)
@@ -370,7 +354,7 @@ static bool is_done(const tree_writer *t, const twi_layer *layer)
     return false;
 }
 
-static tw_status write_group(tree_writer *t, const tw_model *m, const char *group)
+static tw_status walk_groups(group_walk *t, const tw_model *m, const char *group)
 {
     group_names g;
     tw_status status = make_names(m, &g, t->err);
@@ -381,49 +365,72 @@ static tw_status write_group(tree_writer *t, const tw_model *m, const char *grou
         char path[900];
         int n = snprintf(path, sizeof path, "%s/layers/%s", group, g.name[i]);
         if (n >= (int)sizeof path)
-            status = twi_fail(t->err, TW_EUNSUPPORTED, "models are nested too deep to save");
+            status = twi_fail(t->err, TW_EUNSUPPORTED, "models are nested too deep for a file of weights");
         if (status || is_done(t, layer))
             continue;
         if (!twi_vec_push(&t->done, layer, t->err))
             status = TW_ENOMEM;
         if (!status)
-            status = write_vars(t, layer, path);
+            status = t->visit(t->self, layer, path, t->err);
         if (!status && layer->nested)
-            status = write_group(t, layer->nested, path);
+            status = walk_groups(t, layer->nested, path);
     }
     clear_names(&g);
     return status;
 }
 
-static tw_status write_slots(tree_writer *t, const tw_model *m)
+tw_status twi_keras_groups(const tw_model *m, twi_group_visitor visit, void *self, tw_err *err)
+{
+    group_walk walk = {.visit = visit, .self = self, .err = err};
+    tw_status status = walk_groups(&walk, m, "");
+    twi_vec_clear(&walk.done);
+    return status;
+}
+
+static tw_status write_vars(void *self, const twi_layer *layer, const char *group, tw_err *err)
+{
+    twi_hdf5_writer *file = self;
+    char path[1024];
+    snprintf(path, sizeof path, "%s/vars", group);
+    tw_status status = twi_hdf5_put_group(file, path, err);
+    if (!status)
+        status = twi_hdf5_put_text(file, path, "name", layer->name, err);
+    for (int i = 0; !status && i < layer->n_weights; i++) {
+        const twi_weight *w = &layer->weights[i];
+        snprintf(path, sizeof path, "%s/vars/%d", group, i);
+        if (!w->is_set)
+            return twi_fail(err, TW_EUNUSABLE, "%s '%s': weight '%s' has no values to save",
+                            layer->kind->name, layer->name, w->name);
+        status = twi_hdf5_put_data(file, path, TWI_F32, &w->shape, w->data, err);
+    }
+    return status;
+}
+
+static tw_status write_slots(const tw_model *m, twi_hdf5_writer *w, tw_err *err)
 {
     if (!m->slots.n)
         return TW_OK;
     const json_t *optimizer = json_object_get(json_object_get(m->compile, "optimizer"), "config");
-    tw_status status = twi_hdf5_put_group(t->w, "/optimizer/vars", t->err);
+    tw_status status = twi_hdf5_put_group(w, "/optimizer/vars", err);
     if (!status)
-        status = twi_hdf5_put_text(t->w, "/optimizer/vars", "name",
-                                   twi_json_string(optimizer, "name", "optimizer"), t->err);
+        status = twi_hdf5_put_text(w, "/optimizer/vars", "name",
+                                   twi_json_string(optimizer, "name", "optimizer"), err);
     for (size_t i = 0; !status && i < m->slots.n; i++) {
         char path[64];
         snprintf(path, sizeof path, "/optimizer/vars/%zu", i);
-        status = twi_slot_write(&m->slots.at[i], t->w, path, t->err);
+        status = twi_slot_write(&m->slots.at[i], w, path, err);
     }
     return status;
 }
 
 tw_status twi_keras_tree_write(const tw_model *m, twi_hdf5_writer *w, tw_err *err)
 {
-    tree_writer t = {.w = w, .err = err};
     tw_status status = twi_hdf5_put_group(w, "/vars", err);
     if (!status)
         status = twi_hdf5_put_text(w, "/vars", "name", m->name, err);
     if (!status)
-        status = write_group(&t, m, "");
-    if (!status)
-        status = write_slots(&t, m);
-    twi_vec_clear(&t.done);
-    return status;
+        status = twi_keras_groups(m, write_vars, w, err);
+    return status ? status : write_slots(m, w, err);
 }
 
 // ------------------------------------------------------------------------------------------------------------- the format

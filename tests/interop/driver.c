@@ -234,6 +234,25 @@ static void cmd_layers(tw_model *m, options *o, tw_err *err)
     twi_free(order);
 }
 
+// Names in the order of Keras's model.layers, nests included.
+static void print_order(const tw_model *m, tw_err *err)
+{
+    int n = 0;
+    int *order = twi_model_order(m, false, &n, err);
+    for (int i = 0; order && i < n; i++) {
+        printf("{\"layer\": \"%s\"}\n", m->layers.at[order[i]]->name);
+        if (m->layers.at[order[i]]->nested)
+            print_order(m->layers.at[order[i]]->nested, err);
+    }
+    twi_free(order);
+}
+
+static void cmd_order(tw_model *m, options *o, tw_err *err)
+{
+    (void)o;
+    print_order(m, err);
+}
+
 static void cmd_save(tw_model *m, options *o, tw_err *err)
 {
     twi_model_save(m, get(o, "to", ""), err);
@@ -376,8 +395,13 @@ static const struct {
     const char *name;
     void (*run)(tw_model *m, options *o, tw_err *err);
 } commands[] = {
-    {"gradients", cmd_gradients}, {"info", cmd_info}, {"layers", cmd_layers},
-    {"predict", cmd_predict},     {"save", cmd_save}, {"save_weights", cmd_save_weights},
+    {"gradients", cmd_gradients},
+    {"info", cmd_info},
+    {"layers", cmd_layers},
+    {"order", cmd_order},
+    {"predict", cmd_predict},
+    {"save", cmd_save},
+    {"save_weights", cmd_save_weights},
     {"train", cmd_train},
 };
 

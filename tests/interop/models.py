@@ -28,7 +28,7 @@ def sequential():
 
 def functional():
     i = keras.Input((16, 16, 3), name="photo")
-    x = L.Rescaling(1 / 255)(i)
+    x = L.Rescaling(1 / 50, offset=-2.5)(i)
     a = L.Conv2D(6, 3, padding="same", activation="relu", name="zz")(x)
     b = L.Conv2D(6, 5, padding="same", name="aa")(a)
     c = L.Conv2D(6, 1, name="bb")(a)
@@ -90,13 +90,40 @@ def shared_layers():
     return calibrate(m, x), x
 
 
+def arithmetic():
+    """What preprocess_input leaves in a graph, and other operations without a layer."""
+    i = keras.Input((16, 16, 3), name="photo")
+    x = keras.ops.flip(i / 127.5 - 1., axis=-1)
+    a = L.Conv2D(6, 3, padding="same", name="a")(x)
+    b = L.Conv2D(6, 3, padding="same", name="b")(x)
+    x = keras.ops.relu(a + b) * .5 + 1. / (2. + keras.ops.sigmoid(b))
+    x = L.GlobalAveragePooling2D()(keras.ops.maximum(x, .1))
+    m = keras.Model(i, L.Dense(2, activation="softmax", name="out")(1. - x), name="ops")
+    x = pictures(4, 16, 16, 3)
+    return calibrate(m, x), x
+
+
+def tangle():
+    """Shared layers called at several depths, outputs out of the middle, an input that leads nowhere."""
+    i, j, k = (keras.Input((6,), name=n) for n in ("one", "two", "three"))
+    d = [L.Dense(6, name=f"d{n}") for n in (4, 2, 9, 1, 7)]
+    a = d[0](d[1](d[0](i)))
+    b = d[2](j)
+    c = d[3](L.Add(name="join")([b, d[4](a), d[1](b)]))
+    x = L.Add(name="end")([d[4](c), d[2](a), i])
+    m = keras.Model([i, j, k], [d[2](c), x, b], name="tangle")
+    rng = np.random.default_rng(1)
+    return calibrate(m, [rng.normal(0, 1, (4, 6)).astype(np.float32) for _ in range(3)]), \
+        [rng.normal(0, 1, (4, 6)).astype(np.float32) for _ in range(3)]
+
+
 def mobilenet():
     m = keras.applications.MobileNetV2(input_shape=(64, 64, 3), alpha=.35, weights=None, classes=10)
     x = pictures(4, 64, 64, 3) / 127.5 - 1
     return calibrate(m, x), x
 
 
-ALL = [sequential, functional, frozen_nest, partly_frozen_nest, nest_in_functional, nest_as_output, shared_layers]
+ALL = [sequential, functional, frozen_nest, partly_frozen_nest, nest_in_functional, nest_as_output, shared_layers, arithmetic, tangle]
 
 
 def fresh_like(model):

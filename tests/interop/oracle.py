@@ -53,6 +53,11 @@ def expected(model, x):
     return [np.asarray(y) for y in as_list(model(x, training=False))]
 
 
+def spread(model, x):
+    """How far the oracle is from itself, run layer by layer and compiled: what its own rounding leaves open."""
+    return differs(as_list(model.predict(x, verbose=0)), expected(model, x))
+
+
 def layers_of(model):
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -92,10 +97,6 @@ def assert_lively(outputs):
     for y in outputs:
         assert np.std(y) >= .02, f"outputs hardly vary: std {np.std(y)}"
         assert np.abs(y - y[:1]).max() >= 1e-2, "different pictures give the same output"
-
-
-# Deep networks: Keras itself moves by 2e-5 when XLA compiles the same f32 graph with other optimizations.
-DEEP = 3e-5
 
 
 def assert_same(ours, theirs, tolerance=1e-5):

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 import models
-from oracle import DEEP, DriverError, assert_lively, assert_same, differs, driver, expected, predict
+from oracle import DriverError, assert_lively, assert_same, differs, driver, expected, predict, spread
 
 
 @pytest.fixture(params=models.ALL, ids=lambda f: f.__name__)
 def case(request):
+    # Keras itself cannot read the .h5 files it writes of models with bare operations.
+    if request.param is models.arithmetic and ".h5" in request.node.name and ".weights.h5" not in request.node.name:
+        pytest.skip("no such files")
     model, x = request.param()
     y = expected(model, x)
     assert_lively(y)
@@ -37,15 +40,33 @@ def test_weights_load_into_a_model_of_another_freeze_state(case, tmp_path, suffi
     assert_same(predict(tmp_path, x, y, model=fresh, weights=weights), y)
 
 
+def test_shards_are_put_together(tmp_path):
+    model, x = models.shared_layers()
+    y = expected(model, x)
+    model.save_weights(tmp_path / "w.weights.json", max_shard_size=1.5e-6)
+    assert len(list(tmp_path.glob("w_*.weights.h5"))) > 1
+    models.fresh_like(model).save(tmp_path / "fresh.keras")
+    fresh = tmp_path / "fresh.keras"
+    assert_same(predict(tmp_path, x, y, model=fresh, weights=tmp_path / "w.weights.json"), y)
+    (tmp_path / "w_00001.weights.h5").unlink()
+    with pytest.raises(DriverError) as e:
+        driver("info", model=fresh, weights=tmp_path / "w.weights.json")
+    assert "w_00001.weights.h5" in e.value.message
+
+
 def test_a_network_of_keras_applications_loads(tmp_path):
     model, x = models.mobilenet()
     y = expected(model, x)
     assert_lively(y)
     model.save(tmp_path / "m.keras")
     model.save(tmp_path / "m.h5")
-    assert_same(predict(tmp_path, x, y, model=tmp_path / "m.keras"), y, DEEP)
+    # Fifty layers of random weights magnify rounding: 1e-5, or three times what the oracle differs from itself.
+    tolerance = max(1e-5, 3 * spread(model, x))
+    assert tolerance < 1e-4
+    assert_same(predict(tmp_path, x, y, model=tmp_path / "m.keras"), y, tolerance)
     # As published weights are: into the architecture, layer by layer in order.
-    assert_same(predict(tmp_path, x, y, zoo="mobilenet_v2:0.35", top=1, input="64,64,3", classes=10, weights=tmp_path / "m.h5"), y, DEEP)
+    assert_same(predict(tmp_path, x, y, zoo="mobilenet_v2:0.35", top=1, input="64,64,3", classes=10, weights=tmp_path / "m.h5"), y,
+                tolerance)
 
 
 def test_a_swapped_channel_is_seen(tmp_path):
@@ -123,6 +144,52 @@ def test_a_config_that_does_not_fit_the_weights_names_layer_and_shapes(tmp_path)
     def change(config):
         layer_config(config, "dense")["config"]["units"] = 2
     refused(tmp_path, change, 3, "dense 'dense'", "kernel", "(8, 1) in n.keras", "expected (8, 2)", "bias")
+
+
+def layer_names(model):
+    for layer in model.layers:
+        yield layer.name
+        if isinstance(layer, keras.Model):
+            yield from layer_names(layer)
+
+
+@pytest.mark.parametrize("make", models.ALL + [models.mobilenet], ids=lambda f: f.__name__)
+def test_layers_stand_in_the_order_of_keras(make, tmp_path):
+    model, _ = make()
+    model.save(tmp_path / "m.keras")
+    assert [line["layer"] for line in driver("order", model=tmp_path / "m.keras")] == list(layer_names(model))
+
+
+def test_a_number_in_a_graph_is_seen(tmp_path):
+    model, x = models.arithmetic()
+    y = expected(model, x)
+    model.save(tmp_path / "m.keras")
+
+    def change(config):
+        node = next(l for l in config["config"]["layers"] if l["class_name"] == "TrueDivide")["inbound_nodes"][0]
+        assert node["args"][1] == 127.5
+        node["args"][1] = 100.0
+    rewrite(tmp_path / "m.keras", tmp_path / "n.keras", change)
+    assert differs(predict(tmp_path, x, y, model=tmp_path / "n.keras"), y) > 1e-4
+
+
+def test_arithmetic_on_the_input_counts_as_preprocessing_inside(tmp_path):
+    model, _ = models.arithmetic()
+    model.save(tmp_path / "m.keras")
+    info, = driver("info", model=tmp_path / "m.keras")
+    assert info["preprocessing"] == {"mode": "raw", "inside": True}
+
+
+def test_a_trunk_of_the_zoo_tells_its_preprocessing(tmp_path):
+    trunk = keras.applications.MobileNetV2(input_shape=(64, 64, 3), alpha=.35, include_top=False, weights=None)
+    model = keras.Sequential([trunk, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
+    model.save(tmp_path / "m.keras")
+    info, = driver("info", model=tmp_path / "m.keras")
+    assert info["preprocessing"] == {"mode": "tf", "inside": False} and info["trunk"] == "mobilenet_v2:0.35"
+    trunk = models.small_trunk()
+    keras.Sequential([trunk, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]).save(tmp_path / "n.keras")
+    info, = driver("info", model=tmp_path / "n.keras")
+    assert "preprocessing" not in info
 
 
 def test_teachable_machine_reads_labels_and_preprocessing(shared):
