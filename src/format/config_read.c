@@ -89,10 +89,26 @@ static bool is_tf_operation(const json_t *object)
     return strcmp(class_of(object), "TFOpLambda") == 0;
 }
 
+// Augmentation inside a model is for training with Keras: at prediction these layers pass the picture through, and here
+// they always do (topwork augments beforehand). Their names are kept in the model's info.
+static bool is_augmentation(const json_t *object)
+{
+    static const char *const names[] = {"RandomFlip",        "RandomRotation", "RandomZoom",
+                                        "RandomTranslation", "RandomContrast", "RandomBrightness",
+                                        "RandomShear",       "RandomHue",      "RandomSaturation",
+                                        "RandomErasing",     "RandAugment",    "GaussianNoise"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(class_of(object), names[i]) == 0)
+            return true;
+    return false;
+}
+
 const tw_layer_kind *twi_config_kind(const json_t *object)
 {
     if (is_foreign(object))
         return NULL;
+    if (is_augmentation(object))
+        return &twi_layer_identity;
     if (is_operation(object))
         return operation(class_of(object));
     if (is_tf_operation(object))
@@ -232,7 +248,14 @@ twi_layer *twi_config_layer(twi_config_reader *r, const json_t *object, twi_hint
         refuse(r, object);
         return NULL;
     }
-    return read_layer(r, kind, json_object_get(object, "config"));
+    if (!is_augmentation(object))
+        return read_layer(r, kind, json_object_get(object, "config"));
+    const char *name = twi_json_string(json_object_get(object, "config"), "name", class_of(object));
+    json_array_append_new(r->left_out, json_string(name));
+    json_t *config = json_pack("{ss}", "name", name);
+    twi_layer *layer = read_layer(r, kind, config);
+    json_decref(config);
+    return layer;
 }
 
 // ---------------------------------------------------------------------------------------------------------- Sequential
@@ -337,8 +360,11 @@ static tw_model *read_model(twi_config_reader *r, const json_t *object, twi_hint
 tw_model *twi_keras_build(const json_t *object, const char *where, tw_err *err)
 {
     tw_err own = {0}; // readers must see their own errors even where the caller wants none
-    twi_config_reader r = {.where = where, .err = &own};
+    twi_config_reader r = {.where = where, .err = &own, .left_out = json_array()};
     tw_model *m = read_model(&r, object, (twi_hints){0});
+    if (m && json_array_size(r.left_out))
+        json_object_set(m->info, "augmentation_left_out", r.left_out);
+    json_decref(r.left_out);
     if (!m && !own.status)
         twi_fail_at(&own, TW_EMALFORMED, where, -1, "%s: the model's config cannot be read",
                     twi_base_name(where));

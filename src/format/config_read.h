@@ -13,6 +13,7 @@ typedef struct twi_hints {
 typedef struct twi_config_reader {
     const char *where; // the file
     int depth;         // nests around the current model
+    json_t *left_out;  // names of augmentation layers, which pass pictures through here
     tw_err *err;
 } twi_config_reader;
 

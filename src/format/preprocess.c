@@ -118,10 +118,11 @@ static start step_of(const tw_layer_kind *kind)
     for (size_t i = 0; i < sizeof scaling / sizeof *scaling; i++)
         if (strcmp(kind->name, scaling[i]) == 0 && (i < 2 || (kind->flags & TWI_KIND_OP)))
             return START_SCALING;
-    return kind->flags & TWI_KIND_RANDOM || strcmp(kind->name, "Resizing") == 0 ? START_NOTHING : START_OTHER;
+    bool passes = kind->flags & TWI_KIND_RANDOM || kind == &twi_layer_identity || kind == &twi_layer_resizing;
+    return passes ? START_NOTHING : START_OTHER;
 }
 
-// The first thing that happens to the picture; random layers only augment and are passed.
+// The first thing that happens to the picture; layers that only augment or resize are passed.
 static start first_step(const tw_model *m)
 {
     const twi_node *node = consumer(m, m->inputs.at[0].node);

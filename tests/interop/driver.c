@@ -358,12 +358,10 @@ static void cmd_gradients(tw_model *m, options *o, tw_err *err)
     if (run && !err->status) {
         memcpy(twi_run_input(run, 0), x, total * sizeof *x);
         twi_run_forward(run, 1, 0, err);
-        const float *value = twi_run_logits(run);
         float *grad = twi_run_grad_logits(run);
         // Cross-entropies at the logits: (p - y) / n.
         for (int64_t i = 0; i < n * k; i++)
             grad[i] = (twi_run_output(run, 0)[i] - y[i]) / (float)n;
-        (void)value;
         twi_run_backward(run, 1, 0, err);
     }
     twi_weights all = {0};

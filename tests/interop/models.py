@@ -103,6 +103,18 @@ def arithmetic():
     return calibrate(m, x), x
 
 
+def normalised():
+    """What tutorials put before the trunk: augmentation as a nested chain, statistics learnt from pictures."""
+    x = pictures(4, 16, 16, 3)
+    norm = L.Normalization(name="norm")
+    norm.adapt(x)
+    augment = keras.Sequential([L.RandomFlip("horizontal"), L.RandomRotation(.1)], name="augment")
+    i = keras.Input((16, 16, 3), name="photo")
+    y = L.Conv2D(6, 3, name="c")(norm(augment(i)))
+    m = keras.Model(i, L.Dense(2, activation="softmax", name="out")(L.GlobalMaxPooling2D(name="pool")(y)), name="tutorial")
+    return calibrate(m, x), x
+
+
 def tangle():
     """Shared layers called at several depths, outputs out of the middle, an input that leads nowhere."""
     i, j, k = (keras.Input((6,), name=n) for n in ("one", "two", "three"))
@@ -123,7 +135,7 @@ def mobilenet():
     return calibrate(m, x), x
 
 
-ALL = [sequential, functional, frozen_nest, partly_frozen_nest, nest_in_functional, nest_as_output, shared_layers, arithmetic, tangle]
+ALL = [sequential, functional, frozen_nest, partly_frozen_nest, nest_in_functional, nest_as_output, shared_layers, arithmetic, tangle, normalised]
 
 
 def fresh_like(model):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import models
-from oracle import DriverError, assert_lively, assert_same, differs, driver, expected, predict, spread
+from oracle import DriverError, assert_lively, assert_same, differs, driver, expected, layers_of, pictures, predict, spread
 
 
 @pytest.fixture(params=models.ALL, ids=lambda f: f.__name__)
@@ -197,6 +197,23 @@ def test_teachable_machine_reads_labels_and_preprocessing(shared):
     info, = driver("info", model=folder / "keras_model.h5")
     assert info["labels"] == ["Class 1", "Class 2"]
     assert info["preprocessing"] == {"mode": "tf", "inside": False, "resize": "crop"}
+
+
+def test_teachable_machine_predicts_as_its_network_built_in_keras(shared, tmp_path):
+    file = shared / "data/user-models/teachable-machine-cat-dog/keras_model.h5"
+    trunk = keras.applications.MobileNetV2(input_shape=(224, 224, 3), alpha=.35, include_top=False, weights=None)
+    model = keras.Sequential([trunk, keras.layers.GlobalAveragePooling2D(),
+                              keras.layers.Dense(100, activation="relu", name="dense_Dense1"),
+                              keras.layers.Dense(2, activation="softmax", use_bias=False, name="dense_Dense2")])
+    with h5py.File(file) as f:
+        for layer in layers_of(model):
+            for v in layer.weights:
+                group = "sequential_3" if "dense" in layer.name else "sequential_1"
+                kind = "depthwise_kernel" if isinstance(layer, keras.layers.DepthwiseConv2D) else v.name
+                v.assign(f[f"model_weights/{group}/{layer.name}/{kind}:0"][...])
+    x = pictures(2, 224, 224, 3) / 127.5 - 1
+    y = expected(model, x)
+    assert_same(predict(tmp_path, x, y, model=file), y)
 
 
 def test_published_weights_load_into_the_architecture(shared, tmp_path):

@@ -256,6 +256,21 @@ static void by_name_takes_the_layers_whose_names_agree(void **state)
     twi_model_free(m);
 }
 
+// The trunk of another model: found by the layers' names, wherever they stand.
+static void weights_of_a_part_are_found_inside_a_whole(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = classifier(5, "trunk"), *other = classifier(6, "none");
+    tw_model *trunk = twi_model_find(m, "trunk")->nested, *mine = twi_model_find(other, "trunk")->nested;
+    assert_int_equal(twi_weights_save(m, in_folder("w.weights.h5"), &err), TW_OK);
+    assert_int_equal(twi_weights_load(mine, in_folder("w.weights.h5"), NULL, NULL, &err), TW_OK);
+    expect_ok(err);
+    expect_same_weights(trunk, mine);
+    twi_model_free(other);
+    twi_model_free(m);
+}
+
 static void content_decides_not_the_suffix(void **state)
 {
     (void)state;
@@ -456,6 +471,7 @@ int main(void)
         cmocka_unit_test(weights_that_do_not_fit_change_nothing),
         cmocka_unit_test(skip_mismatch_loads_the_rest_and_names_what_it_left),
         cmocka_unit_test(by_name_takes_the_layers_whose_names_agree),
+        cmocka_unit_test(weights_of_a_part_are_found_inside_a_whole),
         cmocka_unit_test(content_decides_not_the_suffix),
         cmocka_unit_test(files_that_are_no_models_are_refused),
         cmocka_unit_test(a_file_of_weights_says_what_wants_it),
