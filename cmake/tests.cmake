@@ -1,8 +1,10 @@
 # Tests. tests/unit/test_X.c and tests/conform/test_X.c become ctest "unit/X" and "conform/X" (cmocka; labels: their
 # folder and quick). Python tests are added in tests/*/CMakeLists.txt.
 pkg_check_modules(TW_CMOCKA IMPORTED_TARGET cmocka)
+pkg_check_modules(TW_HDF5 IMPORTED_TARGET hdf5)  # an oracle of tests/unit/test_hdf5.c
 find_package(Python3 COMPONENTS Interpreter)
-set(TW_TEST_ENVIRONMENT "TW_SOURCE_DIR=${CMAKE_SOURCE_DIR};TW_BUILD_DIR=${CMAKE_BINARY_DIR}")
+# passive: waiting OpenMP threads must not spin while tests run side by side
+set(TW_TEST_ENVIRONMENT "TW_SOURCE_DIR=${CMAKE_SOURCE_DIR};TW_BUILD_DIR=${CMAKE_BINARY_DIR};OMP_WAIT_POLICY=passive")
 if(TW_SANITIZE MATCHES "thread")
   list(APPEND TW_TEST_ENVIRONMENT "OMP_NUM_THREADS=1")
 endif()
@@ -24,6 +26,10 @@ if(TW_CMOCKA_FOUND)
       tw_c_test(${test} ${label})
     endforeach()
   endforeach()
+  if(TW_HDF5_FOUND AND TARGET test_unit_hdf5)
+    target_link_libraries(test_unit_hdf5 PRIVATE PkgConfig::TW_HDF5)
+    target_compile_definitions(test_unit_hdf5 PRIVATE TW_HAVE_HDF5)
+  endif()
 endif()
 foreach(folder structure cli interop fault)
   if(EXISTS ${CMAKE_SOURCE_DIR}/tests/${folder}/CMakeLists.txt)

@@ -143,7 +143,8 @@ enum {
     TW_FIELD_REST = 4,      // command line: a TW_FIELD_TEXTS that takes all remaining positional arguments
     TW_FIELD_LATER = 8,     // known, but not served yet: using it is "not supported yet"
     TW_FIELD_NULLABLE = 16, // may be null (text "none"): NaN for TW_FIELD_FLOAT, 0 for whole numbers
-    TW_FIELD_SCALAR = 32    // TW_FIELD_FLOATS: one number is written as a number, not as a list
+    TW_FIELD_SCALAR = 32,   // TW_FIELD_FLOATS: one number is written as a number, not as a list
+    TW_FIELD_OLD = 64       // an older key of another row's member: read, never written
 };
 
 typedef struct tw_texts {
@@ -171,7 +172,8 @@ typedef struct tw_field {
 typedef struct tw_arena tw_arena;
 TW_API tw_arena *tw_arena_new(tw_err *err);
 TW_API void tw_arena_free(tw_arena *arena);
-// Fills every member of `object` (the struct the table describes) with its default.
+// Fills members of `object` (the struct the table describes, zero-initialised) with their defaults; zero bytes stay where a row
+// has none.
 TW_API tw_status tw_fields_default(const tw_field *fields, void *object, tw_arena *arena, tw_err *err);
 // Reads a JSON file ({"epochs": 3, …}, such as a run's args.json) over what `object` holds. Unknown keys and wrong
 // values: TW_EINVAL naming the key; no JSON: TW_EMALFORMED.
@@ -238,7 +240,7 @@ TW_API const char *tw_versions(char *buf, size_t size);
 // ---------------------------------------------------------------------------------------------------- 5 the verbs
 //
 // Each verb of the program is one function; its options struct is described by a table of rows, which is also the
-// program's flags and help. Fill the struct with tw_fields_default first. What a verb gives goes to the context's
+// program's flags and help. Zero the struct and fill it with tw_fields_default first. What a verb gives goes to the context's
 // `write`. All of them may take long, check tw_cancel, and hold no state afterwards.
 
 typedef enum tw_format { TW_FORMAT_TEXT, TW_FORMAT_JSON, TW_FORMAT_CSV } tw_format;

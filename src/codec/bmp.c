@@ -130,7 +130,7 @@ static uint8_t component(uint32_t pixel, uint32_t mask)
         return 0;
     int shift = __builtin_ctz(mask);
     uint32_t most = mask >> shift, v = (pixel & mask) >> shift;
-    return most == 255 ? (uint8_t)v : (uint8_t)((uint64_t)v * 255 / most);
+    return (uint8_t)((uint64_t)v * 255 / most);
 }
 
 static void read_masked(const bmp *b, const uint8_t *row, bool keeps_alpha, uint8_t *rgb)

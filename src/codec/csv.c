@@ -37,6 +37,8 @@ static char *read_field(twi_csv *csv, bool *ends_row)
             *to++ = *csv->at;
         }
         csv->at += csv->at < csv->end;
+        while (csv->at < csv->end && is_blank(*csv->at) && *csv->at != csv->separator)
+            csv->at++;
     }
     while (csv->at < csv->end && *csv->at != csv->separator && *csv->at != '\n' && *csv->at != '\r')
         *to++ = *csv->at++;

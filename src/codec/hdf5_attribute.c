@@ -63,7 +63,7 @@ static tw_status take_value(twi_hdf5 *file, const head *h, attribute *a, tw_err 
     snprintf(what, sizeof what, "attribute '%.100s'", h->name);
     if (h->is_shared)
         return twi_hdf5_fail(file, TW_EUNSUPPORTED, h->type, err,
-                             "not supported yet: %s shares its type with others", what);
+                             "not supported yet: %s has a named datatype", what);
     bool is_null = false;
     twi_hdf5_cursor c;
     twi_hdf5_cursor_at(&c, file, h->type, h->n_type, err);

@@ -203,7 +203,7 @@ static tw_status take_message(twi_hdf5_walk *w, twi_hdf5_message *m, unsigned *f
     return c.status ? c.status : twi_hdf5_pay(w->file, m->at, 4, err);
 }
 
-// What a message of these types would need is not in this object: a committed type, another file's part.
+// What a shared message would need is elsewhere: a named (committed) datatype, a table of shared messages.
 static tw_status check_flags(const twi_hdf5_walk *w, const twi_hdf5_message *m, unsigned flags, tw_err *err)
 {
     bool is_known = m->type <= TWI_HDF5_TYPE_LAST;
@@ -214,8 +214,8 @@ static tw_status check_flags(const twi_hdf5_walk *w, const twi_hdf5_message *m, 
     if (flags & 2 &&
         (m->type == TWI_HDF5_DATASPACE || m->type == TWI_HDF5_DATATYPE || m->type == TWI_HDF5_ATTRIBUTE ||
          m->type == TWI_HDF5_FILTERS || m->type == TWI_HDF5_LINK))
-        return twi_hdf5_fail(w->file, TW_EUNSUPPORTED, m->at, err,
-                             "not supported yet: an object that shares its message %u with others", m->type);
+        return twi_hdf5_fail(w->file, TW_EUNSUPPORTED, m->at, err, "not supported yet: an object with %s",
+                             m->type == TWI_HDF5_DATATYPE ? "a named datatype" : "parts shared with others");
     return TW_OK;
 }
 

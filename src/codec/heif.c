@@ -76,7 +76,7 @@ static void load(void)
 
 static tw_status failure(struct heif_error e, const char *name, tw_err *err)
 {
-    if (e.code == heif_error_Memory_allocation_error)
+    if (e.code == heif_error_Memory_allocation_error && e.subcode != heif_suberror_Security_limit_exceeded)
         return twi_fail_memory(err, 0, name);
     if (e.code == heif_error_Unsupported_feature || e.code == heif_error_Unsupported_filetype)
         return twi_fail_at(err, TW_EUNSUPPORTED, name, -1, "%s: not supported yet: HEIF: %s", name,

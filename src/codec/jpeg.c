@@ -5,8 +5,9 @@
 //   2 decodes rows straight into out->rgb (scratch comes from twi_decoder_spare, so nothing is allocated the next time),
 //   3 reports the stored orientation and leaves the turning to picture.c.
 //
-// Scale    n/8 with the smallest n that keeps both upright sides at least `enough`. The discrete cosine transform is
-//          evaluated on the low frequencies only, which is a good box filter at a fraction of the time.
+// Scale    1/8, 1/4 or 1/2 where both upright sides stay at least `enough`. The discrete cosine transform is evaluated on the
+//          low frequencies only, which is a good box filter at a fraction of the time. The library knows other eighths
+//          too, but its code for them is slower than the vectorised full size.
 // Colours  YCbCr and grey become RGB in the library; CMYK and YCCK are multiplied out, inverted where Adobe wrote them.
 // Damage   libjpeg mends what it can and warns. A picture whose data end early is an error; other damage is not, up to
 //          WARNINGS_MAX of them. Progressive files are limited in scans (each costs a pass over the whole picture).
@@ -52,8 +53,10 @@ static void on_error(j_common_ptr codec)
     reader *r = (reader *)codec->err;
     char why[JMSG_LENGTH_MAX];
     codec->err->format_message(codec, why);
-    if (codec->err->msg_code == JERR_OUT_OF_MEMORY || codec->err->msg_code == JERR_NO_BACKING_STORE)
-        leave(r, twi_fail_at(r->err, TW_ENOMEM, r->name, -1, "%s: not enough memory to decode it", r->name));
+    if (codec->err->msg_code == JERR_OUT_OF_MEMORY)
+        leave(r, twi_fail_memory(r->err, 0, r->name));
+    if (codec->err->msg_code == JERR_NO_BACKING_STORE)
+        leave(r, twi_decoder_damaged(r->name, "JPEG", "decoding would take more than 1 GiB", r->err));
     if (r->is_out)
         leave(r, twi_decoder_early(r->name, "JPEG", r->err));
     leave(r, twi_decoder_damaged(r->name, "JPEG", why, r->err));
@@ -96,7 +99,7 @@ static int orientation_of(const struct jpeg_decompress_struct *codec)
     return 1;
 }
 
-// The smallest n of n/8 with both sides still enough.
+// n of n/8.
 static unsigned scale_of(const struct jpeg_decompress_struct *codec, const twi_picture_options *o,
                          bool is_sideways)
 {
@@ -107,7 +110,7 @@ static unsigned scale_of(const struct jpeg_decompress_struct *codec, const twi_p
     unsigned n = 1;
     while (n < 8 &&
            ((int64_t)codec->image_width * n < wide * 8 || (int64_t)codec->image_height * n < high * 8))
-        n++;
+        n *= 2;
     return n;
 }
 

@@ -15,7 +15,7 @@
 typedef enum twi_photo_alpha { TWI_ALPHA_WHITE, TWI_ALPHA_DROP } twi_photo_alpha;
 
 typedef struct twi_picture_options {
-    // A picture may come back smaller (JPEG decoded at n/8) as long as both sides stay at least this; 0: full size.
+    // A picture may come back smaller (JPEG decoded at 1/2, 1/4, 1/8) as long as both sides stay at least this; 0: full size.
     int64_t enough_width, enough_height; // of the upright picture
     int64_t pixels_max;                  // a header that claims more is refused; 0: TWI_PICTURE_PIXELS_MAX
     bool exact_decode; // JPEG: full size, fast integer DCT and fancy upsampling, as TensorFlow decodes

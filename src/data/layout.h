@@ -12,6 +12,7 @@ typedef struct twi_listing {
     twi_vec(char *) folders; // all that were entered
     size_t n_other;          // files that are no pictures
     char *other;             // the first of them
+    size_t n_linked;         // links to folders, which are not followed
 } twi_listing;
 
 // Looks through the tree. Hidden and system names are passed over, symlinked folders too. TW_EUNUSABLE: no such folder.
@@ -48,5 +49,9 @@ bool twi_gather_has_folders(const twi_gather *g);
 tw_status twi_gather_add(twi_gather *g, const char *path, const char *class_name, size_t n, tw_err *err);
 // The same by the path it is opened with.
 tw_status twi_gather_add_file(twi_gather *g, const char *path, const char *class_name, size_t n, tw_err *err);
+// Sorts and numbers the classes of all photos: fills photos->classes and labels. `classes` (a model's, NULL-ended, or NULL) fixes
+// names and order; TW_EUNUSABLE for a name that is none of them.
+tw_status twi_classes_number(twi_photos *photos, const twi_names *names, const char *const *classes,
+                             tw_err *err);
 
 #endif

@@ -108,14 +108,15 @@ static tw_status keep_folder(walk *w, int folder, const char *name, char *path, 
     }
     int fd = depth < DEPTH_MAX ? openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
     if (fd < 0) {
+        char why[128];
         twi_str_printf(w->notes, "cannot look into folder '%s': %s\n", path,
-                       depth < DEPTH_MAX ? strerrordesc_np(errno) : "too deep");
+                       depth < DEPTH_MAX ? strerror_r(errno, why, sizeof why) : "too deep");
         return TW_OK;
     }
     return enter(w, fd, path, depth);
 }
 
-// What an entry is, links to files followed: 'f', 'd', or 0 for what is neither.
+// What an entry is, links to files followed: 'f', 'd', 'l' for a link to a folder, or 0 for what is none of them.
 static char sort_of(int folder, const struct dirent *e)
 {
     struct stat info;
@@ -127,7 +128,7 @@ static char sort_of(int folder, const struct dirent *e)
         return 'd';
     if (S_ISLNK(info.st_mode) && fstatat(folder, e->d_name, &info, 0) != 0)
         return 0;
-    return S_ISREG(info.st_mode) ? 'f' : 0;
+    return S_ISREG(info.st_mode) ? 'f' : S_ISDIR(info.st_mode) ? 'l' : 0;
 }
 
 // Takes over fd.
@@ -145,6 +146,8 @@ static tw_status enter(walk *w, int fd, char *where, int depth)
         char sort = sort_of(dirfd(folder), e);
         if (sort == 'f')
             status = keep_file(w, dirfd(folder), where, e->d_name);
+        else if (sort == 'l')
+            w->listing->n_linked++;
         else if (sort == 'd')
             status = keep_folder(w, dirfd(folder), e->d_name, join(where, e->d_name, w->err), depth + 1);
     }
@@ -177,6 +180,9 @@ tw_status twi_listing_read(const char *root, twi_listing *listing, twi_str *note
         twi_str_printf(notes, "ignored %zu file%s that %s no picture%s (first: %s)\n", listing->n_other,
                        listing->n_other > 1 ? "s" : "", listing->n_other > 1 ? "are" : "is",
                        listing->n_other > 1 ? "s" : "", listing->other);
+    if (listing->n_linked)
+        twi_str_printf(notes, "did not follow %zu linked folder%s in '%s'\n", listing->n_linked,
+                       listing->n_linked > 1 ? "s" : "", root);
     return status;
 }
 

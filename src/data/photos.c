@@ -225,125 +225,6 @@ static tw_status read_parts(opening *p, const twi_listing *listing, const top *t
     return status;
 }
 
-// ------------------------------------------------------------------------------------------------------------- classes
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-// The sorted class names of all photos, lent by p->names.
-static tw_status sort_names(const opening *p, twi_names *sorted, tw_err *err)
-{
-    for (size_t i = 0; i < p->names.n; i++)
-        if (p->names.at[i] && !twi_vec_push(sorted, p->names.at[i], err))
-            return TW_ENOMEM;
-    if (sorted->n)
-        qsort(sorted->at, sorted->n, sizeof *sorted->at, by_text);
-    size_t n = 0;
-    for (size_t i = 0; i < sorted->n; i++)
-        if (n == 0 || strcmp(sorted->at[n - 1], sorted->at[i]) != 0)
-            sorted->at[n++] = sorted->at[i];
-    sorted->n = n;
-    return TW_OK;
-}
-
-static tw_status keep_classes(twi_photos *photos, size_t n, const char *const *names, tw_err *err)
-{
-    for (size_t i = 0; i < n; i++) {
-        char *name = twi_strdup(names[i], err);
-        if (!name || !twi_vec_push(&photos->classes, name, err)) {
-            twi_free(name);
-            return TW_ENOMEM;
-        }
-    }
-    return TW_OK;
-}
-
-// "Cats" is "cat": case and a plural s do not matter.
-static bool means(const char *a, const char *b)
-{
-    size_t n = strlen(a), m = strlen(b);
-    n -= n > 1 && (a[n - 1] | 32) == 's';
-    m -= m > 1 && (b[m - 1] | 32) == 's';
-    return n == m && strncasecmp(a, b, n) == 0;
-}
-
-// Which of a model's classes a found one is; -1: none of them, or more than one.
-static int match(const char *name, const char *const *classes, int n)
-{
-    int found = -1, count = 0;
-    for (int i = 0; i < n; i++)
-        if (strcmp(name, classes[i]) == 0)
-            return i;
-    for (int i = 0; i < n; i++)
-        if (means(name, classes[i]))
-            found = i, count++;
-    return count == 1 ? found : -1;
-}
-
-// number[i] = the model's class of the i-th found name.
-static tw_status match_classes(const opening *p, const twi_names *found, int *number, tw_err *err)
-{
-    const char *const *classes = p->o->classes;
-    int n = 0, odd = -1;
-    while (classes[n])
-        n++;
-    for (int i = 0; i < (int)found->n; i++)
-        if ((number[i] = match(found->at[i], classes, n)) < 0)
-            odd = i;
-    if (odd < 0)
-        return TW_OK;
-    twi_str list = {0};
-    for (int i = 0; i < n && i < 12; i++)
-        twi_str_printf(&list, "%s%s", i ? ", " : "", classes[i]);
-    if (n > 12)
-        twi_str_printf(&list, " … (%d in all)", n);
-    if ((int)found->n != n) {
-        tw_status status = twi_fail(err, TW_EUNUSABLE, "class '%s' of '%s' is none of the model's: %s",
-                                    found->at[odd], p->root, list.text ? list.text : "");
-        twi_str_clear(&list);
-        return status;
-    }
-    for (int i = 0; i < n; i++)
-        number[i] = i;
-    twi_str_printf(&p->photos->notes,
-                   "class names differ from the model's, which are taken in this order: %s\n",
-                   list.text ? list.text : "");
-    twi_str_clear(&list);
-    return TW_OK;
-}
-
-static tw_status number_classes(opening *p, tw_err *err)
-{
-    twi_names found = {0};
-    tw_status status = sort_names(p, &found, err);
-    int *number = status ? NULL : twi_new(found.n + 1, sizeof *number, "classes", err);
-    if (!status && !number)
-        status = TW_ENOMEM;
-    for (size_t i = 0; !status && i < found.n; i++)
-        number[i] = (int)i;
-    if (!status && p->o->classes) {
-        size_t n = 0;
-        while (p->o->classes[n])
-            n++;
-        status = match_classes(p, &found, number, err);
-        if (!status)
-            status = keep_classes(p->photos, n, p->o->classes, err);
-    } else if (!status) {
-        status = keep_classes(p->photos, found.n, (const char *const *)found.at, err);
-    }
-    for (size_t i = 0; !status && i < p->photos->at.n; i++) {
-        if (!p->names.at[i])
-            continue;
-        char **at = bsearch(&p->names.at[i], found.at, found.n, sizeof *found.at, by_text);
-        p->photos->at.at[i].label = number[at - found.at];
-    }
-    twi_free(number);
-    twi_vec_clear(&found);
-    return status;
-}
-
 // ------------------------------------------------------------------------------------------------------------- refusals
 
 // A folder that looks as if it were the root that was meant: the only one, with folders or labelled files in it.
@@ -488,7 +369,8 @@ static tw_status read_everything(opening *p, tw_err *err)
     top t = look_at_top(&listing);
     if (!status && !listing.files.n)
         status = twi_fail(err, TW_EUNUSABLE, "no photos in '%s'%s", p->root,
-                          listing.n_other     ? ", only other files"
+                          listing.n_linked    ? ": linked folders are not followed"
+                          : listing.n_other   ? ", only other files"
                           : listing.folders.n ? ", only empty folders"
                                               : "");
     if (!status)
@@ -498,7 +380,7 @@ static tw_status read_everything(opening *p, tw_err *err)
         if (!status)
             status = read_further(p, p->o->test, TWI_TEST, err);
         if (!status)
-            status = number_classes(p, err);
+            status = twi_classes_number(photos, &p->names, p->o->classes, err);
         if (!status)
             status = check_classes(p, &listing, &t, err);
     }

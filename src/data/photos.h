@@ -20,7 +20,7 @@ typedef struct twi_photos {
     twi_vec(char *) classes;  // sorted by code point
     bool has_parts;           // the folders say which part a photo belongs to
     bool has_part[TWI_PARTS]; // and these parts have photos by that
-    twi_str notes;            // lines worth telling the user ("ignored 3 files that are no pictures")
+    twi_str notes; // for the user ("ignored 3 files that are no pictures"), each line ended by '\n'
 } twi_photos;
 
 typedef struct twi_photos_options {

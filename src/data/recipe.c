@@ -2,8 +2,10 @@
 //
 // Fit      stretch: both sides to the model's. crop: the largest part of the model's aspect ratio, centred (Keras's
 //          crop_to_aspect_ratio). pad: the whole picture, centred between zeros (tf.image.resize_with_pad, in its f32).
-// Scale    With tf-antialias a JPEG is decoded at the smallest n/8 that leaves ENOUGH times the target; the triangle then does
-//          the rest. The other two flavours promise another program's pixels and take the full size.
+// Scale    With tf-antialias a JPEG is decoded at the smallest scale that leaves 3/2 of the target, and the triangle does the
+//          rest: on photos of 500 pixels nothing changes, on photos of a camera most of the decoding falls away, and the mean
+//          difference is 0.002 of 255 (0.15 if the target itself were enough). The other two flavours promise another
+//          program's pixels and take the full size.
 
 #include "data/recipe.h"
 
@@ -94,8 +96,8 @@ tw_status twi_recipe_decode(const twi_recipe *r, const char *path, twi_recipe_wo
 {
     bool may_shrink = r->filter == TWI_FILTER_TF_ANTIALIAS && !r->exact_decode;
     twi_picture_options options = {
-        .enough_width = may_shrink ? r->width : 0,
-        .enough_height = may_shrink ? r->height : 0,
+        .enough_width = may_shrink ? (r->width * 3 + 1) / 2 : 0,
+        .enough_height = may_shrink ? (r->height * 3 + 1) / 2 : 0,
         .exact_decode = r->exact_decode,
         .accurate_dct = !may_shrink && !r->exact_decode,
         .alpha = r->alpha,

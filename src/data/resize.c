@@ -22,19 +22,23 @@ twi_pixels twi_pixels_of(twi_pixel_mode mode)
 {
     switch (mode) {
     case TWI_PIXELS_TF:
-        return (twi_pixels){{127.5f, 127.5f, 127.5f, 1}, {1, 1, 1}, {1, 1, 1, 1}, false};
+        return (twi_pixels){.divide = {127.5f, 127.5f, 127.5f, 1}, .minus = {1, 1, 1}, .divides = true};
     case TWI_PIXELS_TORCH:
-        return (twi_pixels){{255, 255, 255, 1}, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f, 1}, false};
+        return (twi_pixels){.divide = {255, 255, 255, 1},
+                            .minus = {0.485f, 0.456f, 0.406f},
+                            .over = {0.229f, 0.224f, 0.225f, 1},
+                            .divides = true,
+                            .divides_again = true};
     case TWI_PIXELS_CAFFE:
-        return (twi_pixels){{1, 1, 1, 1}, {123.68f, 116.779f, 103.939f}, {1, 1, 1, 1}, true};
+        return (twi_pixels){.minus = {123.68f, 116.779f, 103.939f}, .is_bgr = true};
     case TWI_PIXELS_LITE:
-        return (twi_pixels){{1, 1, 1, 1}, {127, 127, 127}, {128, 128, 128, 1}, false};
+        return (twi_pixels){.minus = {127, 127, 127}, .over = {128, 128, 128, 1}, .divides_again = true};
     case TWI_PIXELS_UNIT:
-        return (twi_pixels){{255, 255, 255, 1}, {0}, {1, 1, 1, 1}, false};
+        return (twi_pixels){.divide = {255, 255, 255, 1}, .divides = true};
     case TWI_PIXELS_RAW:
         break;
     }
-    return (twi_pixels){{1, 1, 1, 1}, {0}, {1, 1, 1, 1}, false};
+    return (twi_pixels){0};
 }
 
 static inline float4 load4(const float *from)
@@ -50,7 +54,11 @@ static inline float4 pixel4(const uint8_t *rgb)
 // Stores three floats; the fourth lane never touches memory, since dst may end there.
 static inline void store3(const twi_pixels *p, float4 v, float *out)
 {
-    v = (v / load4(p->divide) - load4(p->minus)) / load4(p->over);
+    if (p->divides)
+        v /= load4(p->divide);
+    v -= load4(p->minus);
+    if (p->divides_again)
+        v /= load4(p->over);
     out[0] = p->is_bgr ? v[2] : v[0];
     out[1] = v[1];
     out[2] = p->is_bgr ? v[0] : v[2];
@@ -169,7 +177,7 @@ static size_t rows_bytes(const twi_resample *r)
 {
     switch (r->filter) {
     case TWI_FILTER_TF_ANTIALIAS: // one row of the part
-        return ((size_t)r->wide * 3 + 8) * sizeof(float);
+        return ((size_t)r->wide * 3 + 4) * sizeof(float);
     case TWI_FILTER_TF: // two rows of the result, a vector a pixel
         return (size_t)r->out_width * 2 * sizeof(float4);
     case TWI_FILTER_PIL: // all rows, as wide as the result
@@ -207,21 +215,25 @@ size_t twi_resample_scratch(const twi_resample *r)
 
 // ------------------------------------------------------------------------------------------------------ the flavours
 
-// row = Σ weight · source row, over n values.
+// row (+)= Σ weight · source row over n values, four rows at a time.
 static void sum_rows(const uint8_t *from, int64_t stride, const float *weight, int32_t count, int64_t n,
                      float *restrict row)
 {
-    int32_t k = count & 1;
-    if (k)
-        for (int64_t i = 0; i < n; i++)
-            row[i] = weight[0] * (float)from[i];
-    else
-        memset(row, 0, (size_t)n * sizeof *row);
-    for (; k < count; k += 2) {
-        const uint8_t *a = from + k * stride, *b = a + stride;
-        float wa = weight[k], wb = weight[k + 1];
-        for (int64_t i = 0; i < n; i++)
-            row[i] += wa * (float)a[i] + wb * (float)b[i];
+    for (int32_t k = 0; k < count; k += 4) {
+        const uint8_t *at[4];
+        float w[4];
+        for (int32_t j = 0; j < 4; j++) { // rows that are missing weigh nothing
+            at[j] = from + (k + j < count ? k + j : k) * stride;
+            w[j] = k + j < count ? weight[k + j] : 0;
+        }
+        if (k == 0)
+            for (int64_t i = 0; i < n; i++)
+                row[i] = (w[0] * (float)at[0][i] + w[1] * (float)at[1][i]) +
+                         (w[2] * (float)at[2][i] + w[3] * (float)at[3][i]);
+        else
+            for (int64_t i = 0; i < n; i++)
+                row[i] += (w[0] * (float)at[0][i] + w[1] * (float)at[1][i]) +
+                          (w[2] * (float)at[2][i] + w[3] * (float)at[3][i]);
     }
 }
 
@@ -230,7 +242,7 @@ static void run_antialias(const twi_resample *r, const twi_pixels *pixels, const
 {
     float *row = l->rows;
     int64_t source = r->picture->width * 3, n = r->wide * 3;
-    memset(row + n, 0, 8 * sizeof *row); // loaded beside the last pixel, never stored
+    memset(row + n, 0, 4 * sizeof *row); // loaded beside the last pixel, never stored
     for (int64_t y = 0; y < r->out_height; y++) {
         const uint8_t *from = r->picture->rgb + l->y.first[y] * source + r->left * 3;
         sum_rows(from, source, l->y.at.f32 + y * l->y.most, l->y.n[y], n, row);

@@ -5,10 +5,10 @@
 #include "data/recipe.h"
 
 // What happens to a value after resizing: (v / divide − minus) / over by channel, then perhaps BGR. Keras's own order of
-// operations, so that its floats come out.
+// operations, so that its floats come out. A division by nothing is left out: divisions are what this costs.
 typedef struct twi_pixels {
     float divide[4], minus[4], over[4]; // of R, G, B; the fourth is padding
-    bool is_bgr;
+    bool divides, divides_again, is_bgr;
 } twi_pixels;
 twi_pixels twi_pixels_of(twi_pixel_mode mode);
 void twi_pixels_put(const twi_pixels *p, const float rgb[3], float out[3]);

@@ -18,11 +18,28 @@ static bool passes_through(const twi_plan *plan, const twi_program_op *op)
     return twi_shape_same(&a, &out) && twi_shape_same(&b, &out);
 }
 
-unsigned twi_plan_backward_reads(const twi_plan *plan, const twi_program_op *op)
+// A ReLU's slope can be told from its result as well: below, between or above the ends is the same on both sides.
+static bool reads_result(const twi_program_op *op)
+{
+    const twi_activation_params *p = op->params;
+    return twi_op_is(op, "activation") && p->function == TWI_RELU && p->beta == 0 && p->threshold == 0;
+}
+
+twi_value twi_plan_backward_in(const twi_plan *plan, const twi_program_op *op, int i)
 {
     bool is_mean = (twi_op_is(op, "pool") && ((const twi_pool_params *)op->params)->is_mean) ||
                    (twi_op_is(op, "reduce") && !((const twi_reduce_params *)op->params)->is_max);
-    return is_mean || passes_through(plan, op) ? 0 : op->kind->backward_reads;
+    if (is_mean || passes_through(plan, op) || !(op->kind->backward_reads & TWI_READS_IN(i)))
+        return TWI_NONE;
+    return reads_result(op) ? op->out[0] : op->in[i];
+}
+
+twi_value twi_plan_backward_out(const twi_program_op *op, int i)
+{
+    bool is_mean = twi_op_is(op, "pool") && ((const twi_pool_params *)op->params)->is_mean;
+    if (i > 0)
+        return op->out[i];
+    return !is_mean && (op->kind->backward_reads & TWI_READS_OUT) ? op->out[0] : TWI_NONE;
 }
 
 static bool wants(const twi_plan *plan, twi_value v)
@@ -53,14 +70,17 @@ static void fill_request(const twi_plan_builder *b, const twi_program_op *op, tw
 // Refs of the forward values that the row reads.
 static tw_status find_inputs(twi_plan_builder *b, const twi_program_op *op, twi_plan_step *step, tw_err *err)
 {
-    unsigned reads = twi_plan_backward_reads(b->plan, op);
     tw_status status = TW_OK;
-    for (int i = 0; !status && i < op->n_in; i++)
-        if (op->in[i] != TWI_NONE && (reads & TWI_READS_IN(i)))
-            status = twi_plan_ref(b, op->in[i], step->kernel->in_layout[i], &step->in[i], err);
-    for (int i = 0; !status && i < op->n_out; i++)
-        if (i > 0 || (reads & TWI_READS_OUT))
-            status = twi_plan_ref(b, op->out[i], NULL, &step->out[i], err);
+    for (int i = 0; !status && i < op->n_in; i++) {
+        twi_value v = twi_plan_backward_in(b->plan, op, i);
+        if (v != TWI_NONE)
+            status = twi_plan_ref(b, v, step->kernel->in_layout[i], &step->in[i], err);
+    }
+    for (int i = 0; !status && i < op->n_out; i++) {
+        twi_value v = twi_plan_backward_out(op, i);
+        if (v != TWI_NONE)
+            status = twi_plan_ref(b, v, NULL, &step->out[i], err);
+    }
     return status;
 }
 

@@ -231,11 +231,12 @@ tw_status twi_cache_read(twi_cache *c, int64_t slot, void *row, tw_err *err)
               XXH64(row, c->row_bytes, 0) == head.sum;
     if (ok)
         return TW_OK;
-    // A zeroed name can never be found again; the slot itself stays where it is.
+    // A zeroed name can never be found again; the slot itself stays where it is. The name on disk may be damaged too, so
+    // the entry is looked for by its slot.
     pthread_mutex_lock(&c->lock);
-    entry *e = &c->table[place_of(c, head.photo)];
-    if (e->slot == slot)
-        memset(e->photo, 0, 16), e->is_bad = false;
+    for (size_t i = 0; i < c->table_size; i++)
+        if (c->table[i].slot == slot)
+            memset(c->table[i].photo, 0, 16), c->table[i].is_bad = false;
     pthread_mutex_unlock(&c->lock);
     return twi_fail_at(err, TW_EMALFORMED, c->path, (int64_t)at, "row %lld of the feature cache is damaged",
                        (long long)slot);

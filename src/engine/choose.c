@@ -76,7 +76,7 @@ static tw_status add_reorder(twi_plan_builder *b, twi_value v, const twi_layout 
     tw_shape shape = twi_plan_shape(plan, v);
     int buffer = twi_plan_buffer(plan, (int64_t)twi_layout_bytes(to, &shape), err);
     *ref = (twi_ref){TWI_REF_BUFFER, buffer};
-    twi_plan_step step = {.op = -1, .value = v, .in = {source}, .out = {*ref}, .scratch = -1};
+    twi_plan_step step = {.op = -1, .value = v, .in = {source}, .out = {*ref}, .layout = to, .scratch = -1};
     step.bytes = (int64_t)twi_layout_bytes(to, &shape);
     step.kernel = buffer < 0 ? NULL : twi_reorder_new(&shape, from, to, err);
     if (!step.kernel)
@@ -244,6 +244,13 @@ static bool is_near_output(const twi_plan *plan, const twi_program_op *op)
     return !plan->ends_early && op->out[0] == plan->logits;
 }
 
+// With a few channels (a photo's three) oneDNN's normalization is several times slower than the plain loop.
+static bool is_better_plain(const twi_plan *plan, const twi_program_op *op)
+{
+    tw_shape shape = twi_plan_shape(plan, op->out[0]);
+    return twi_op_is(op, "batch_norm") && !twi_op_uses_batch(op) && twi_shape_last(&shape) < 8;
+}
+
 static tw_status find_kernel(const twi_plan_builder *b, candidate *c, tw_err *err)
 {
     const twi_plan *plan = b->plan;
@@ -253,7 +260,7 @@ static tw_status find_kernel(const twi_plan_builder *b, candidate *c, tw_err *er
     bool is_frozen =
         !(plan->facts.at[plan->program.ops.at[last].out[0]] & TWI_FACT_LIVE) && !b->goes_back[last];
     tw_status status = TW_OK;
-    if (plan->o.is_reference)
+    if (plan->o.is_reference || is_better_plain(plan, op))
         return ask(b, c, TWI_REFERENCE, TWI_F32, true, err);
     if (plan->o.precision == TWI_BRAIN && is_frozen && !is_near_output(plan, &plan->program.ops.at[last]))
         status = ask(b, c, TWI_DIRECT, TWI_BF16, false, err);
@@ -295,9 +302,7 @@ static void describe_fused(const twi_plan_builder *b, const candidate *c, twi_pl
     size_t at = 0, size = sizeof step->fused;
     for (size_t i = 0; i < b->plan->derived.n; i++) {
         const twi_derived *d = &b->plan->derived.at[i];
-        bool is_ours = d->is_fold && op->n_in > 2 &&
-                       ((d->new_kernel != TWI_NONE && d->new_kernel == op->in[1]) ||
-                        (d->new_bias != TWI_NONE && d->new_bias == op->in[2]));
+        bool is_ours = d->is_fold && d->result == op->out[0];
         for (int j = 0; is_ours && j < d->n_affine && at < size; j++)
             at += (size_t)snprintf(step->fused + at, size - at, "%s%s", at ? ", " : "",
                                    d->affine[j].what == TWI_AFFINE_NORM ? "batch_norm" : "scale");
@@ -374,6 +379,7 @@ static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
         b->is_absorbed[c.from[j]] = true;
     describe_fused(b, &c, &step);
     step.kernel = c.kernel;
+    step.layout = c.kernel->out_layout;
     return twi_plan_add_step(plan, &step, err);
 }
 

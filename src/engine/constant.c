@@ -72,7 +72,7 @@ static void affine_of(const twi_plan *plan, const twi_derived *d, int64_t channe
 
 static tw_status compute_fold(twi_plan *plan, const twi_derived *d, tw_err *err)
 {
-    const tw_shape *shape = &plan->program.values.at[d->kernel].shape;
+    const tw_shape *shape = &plan->program.values.at[d->kernel == TWI_NONE ? d->new_kernel : d->kernel].shape;
     int64_t channels = twi_shape_last(shape), rows = channels ? twi_shape_count(shape) / channels : 0;
     float *kernel = d->new_kernel == TWI_NONE ? NULL : dense_for(plan, d->new_kernel, err);
     float *bias = d->new_bias == TWI_NONE ? NULL : dense_for(plan, d->new_bias, err);
@@ -87,10 +87,10 @@ static tw_status compute_fold(twi_plan *plan, const twi_derived *d, tw_err *err)
         if (bias)
             bias[c] = (float)(number(plan, d->bias, c, 0) * scale[c] + t);
     }
-    const float *from = twi_plan_data(plan, d->kernel);
+    const float *from = d->kernel == TWI_NONE ? NULL : twi_plan_data(plan, d->kernel);
     for (int64_t r = 0; kernel && r < rows; r++)
         for (int64_t c = 0; c < channels; c++)
-            kernel[r * channels + c] = (float)(from[r * channels + c] * scale[c]);
+            kernel[r * channels + c] = (float)((from ? from[r * channels + c] : 1) * scale[c]);
     twi_free(scale);
     return TW_OK;
 }

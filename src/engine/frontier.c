@@ -119,27 +119,26 @@ static int count_calls(const tw_model *m)
     return n;
 }
 
-// Values of the model's program that are the outputs of a nest whose first call has number `first`. 0 if one of them is
-// no op's result. The nest is emitted by itself, since only its graph knows its outputs.
-static int nest_outputs(const search *s, const twi_layer *nest, int first, twi_value *values)
+// Values of the model's program that are the outputs of a nest whose first call has number `first`; *n = 0 if one of them
+// is no op's result. The nest is emitted by itself, since only its graph knows its outputs.
+static tw_status nest_outputs(const search *s, const twi_layer *nest, int first, twi_value *values, int *n,
+                              tw_err *err)
 {
     twi_emit_options options = {.batch = 1, .is_training = !nest->is_inference};
     twi_program inner = {0};
     twi_value out[TWI_OP_OUT_MAX];
-    tw_err ignored = {0};
-    int n = (int)nest->nested->outputs.n;
-    if (n > TWI_OP_OUT_MAX || twi_model_emit(nest->nested, &options, &inner, out, &ignored))
-        n = 0;
-    for (int i = 0; i < n; i++) {
+    *n = (int)nest->nested->outputs.n;
+    tw_status status = twi_model_emit(nest->nested, &options, &inner, out, err);
+    for (int i = 0; !status && i < *n; i++) {
         twi_place place = twi_place_at(&inner, out[i]);
+        bool is_made = place.node >= 0;
         place.node += first;
-        values[i] =
-            inner.values.at[out[i]].kind == TWI_VALUE_TEMP ? twi_place_find(&s->program, &place) : TWI_NONE;
+        values[i] = is_made ? twi_place_find(&s->program, &place) : TWI_NONE;
         if (values[i] == TWI_NONE)
-            n = 0;
+            *n = 0;
     }
     twi_program_clear(&inner);
-    return n;
+    return status;
 }
 
 static int64_t row_bytes(const search *s, int n, const twi_value *values)
@@ -176,7 +175,7 @@ static bool leads_to_frontier(search *s, int n, const twi_value *values)
     return true;
 }
 
-static void move_back(search *s, size_t prefer_bytes)
+static tw_status move_back(search *s, size_t prefer_bytes, tw_err *err)
 {
     int first = 0;
     for (size_t i = 0; i < s->m->nodes.n; i++) {
@@ -188,7 +187,10 @@ static void move_back(search *s, size_t prefer_bytes)
             continue;
         }
         twi_value values[TWI_OP_OUT_MAX];
-        int n = nest_outputs(s, layer, first, values);
+        int n = 0;
+        tw_status status = nest_outputs(s, layer, first, values, &n, err);
+        if (status)
+            return status;
         bool is_frozen = n > 0;
         for (int j = 0; j < n; j++)
             is_frozen &= is_before(s, values[j], INT32_MAX);
@@ -199,6 +201,7 @@ static void move_back(search *s, size_t prefer_bytes)
         }
         first += count_calls(layer->nested);
     }
+    return TW_OK;
 }
 
 // ------------------------------------------------------------------------------------------------------------- finding
@@ -242,16 +245,16 @@ static tw_status search_run(search *s, size_t prefer_bytes, twi_frontier *f, tw_
     }
     if (!f->is_all)
         name_end(s, f);
-    if (!f->is_all && s->n && prefer_bytes)
-        move_back(s, prefer_bytes);
+    tw_status status = !f->is_all && s->n && prefer_bytes ? move_back(s, prefer_bytes, err) : TW_OK;
     bool *keep = twi_new(s->program.ops.n, sizeof *keep, "a prefix", err);
     memset(s->is_needed, 0, s->program.values.n);
-    if (!keep)
-        return TW_ENOMEM;
+    if (status || !keep) {
+        twi_free(keep);
+        return status ? status : TW_ENOMEM;
+    }
     // A prefix without weights (a Rescaling, a Flatten) is nothing worth cutting off: the model starts at its inputs.
     if (s->n && !mark_prefix(s, keep, s->is_needed) && !f->is_all)
         s->n = 0;
-    tw_status status = TW_OK;
     if (s->n && !(status = twi_check_weights(s->m, &s->program, keep, err)))
         status = twi_prefix_key(&s->program, keep, s->n, s->at, f->key, err);
     f->n = s->n;

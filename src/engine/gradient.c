@@ -31,14 +31,10 @@ static tw_status mark_op(twi_plan_builder *b, int i, tw_err *err)
         return twi_fail(err, TW_EUNSUPPORTED,
                         "not supported yet: training through layer '%s' (%s has no gradient)", op->label,
                         op->kind->name);
-    unsigned reads = twi_plan_backward_reads(b->plan, op);
     for (int j = 0; j < op->n_in; j++)
-        if (reads & TWI_READS_IN(j))
-            keep_value(b, op->in[j]);
-    if (reads & TWI_READS_OUT)
-        keep_value(b, op->out[0]);
-    for (int j = 1; j < op->n_out; j++)
-        keep_value(b, op->out[j]);
+        keep_value(b, twi_plan_backward_in(b->plan, op, j));
+    for (int j = 0; j < op->n_out; j++)
+        keep_value(b, twi_plan_backward_out(op, j));
     return TW_OK;
 }
 

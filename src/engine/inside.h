@@ -4,6 +4,7 @@
 //   emit, cut     plan.c       the model's program, started at `from`, ended at `to`
 //   trace         trace.c      facts about values: what reaches them
 //   prune         prune.c      ops nobody needs; ops on constants become derived constants
+//   pad           padding.c    zeros around a picture go into the padding of the convolution behind them
 //   fold          fold.c       scales and offsets go into the weights of the convolution before them
 //   gradient      gradient.c   which ops go backward, which values they read
 //   choose        choose.c     kernels, layouts, fused neighbours (fuse.c), reorders; backward.c: the way back
@@ -71,8 +72,9 @@ typedef struct twi_affine {
 typedef struct twi_derived {
     bool is_fold;
     twi_program_op op; // !is_fold: its reference gives out[0 …]
-    // is_fold: kernel' = kernel · s (last axis), bias' = bias · s + t
+    // is_fold: kernel' = kernel · s (last axis), bias' = bias · s + t; kernel TWI_NONE: s itself, of one number a channel
     twi_value kernel, bias;         // bias may be TWI_NONE
+    twi_value result;               // of the op that is folded into
     twi_value new_kernel, new_bias; // new_kernel TWI_NONE: no scale among the folds
     int n_affine;
     twi_affine affine[TWI_FOLDS_MAX];
@@ -114,8 +116,9 @@ typedef struct twi_buffer {
 typedef struct twi_plan_step {
     enum { TWI_STEP_KERNEL, TWI_STEP_ADD, TWI_STEP_COPY } what; // ADD: out[0] += in[0]; COPY: = in[0]; f32
     twi_kernel *kernel;
-    int op;          // op of the program; -1: a reorder
-    twi_value value; // what out[0] (or a gradient) is about
+    int op;                   // op of the program; -1: a reorder
+    const twi_layout *layout; // of out[0]
+    twi_value value;          // what out[0] (or a gradient) is about
     twi_ref in[TWI_OP_IN_MAX], out[TWI_OP_OUT_MAX], grad_out, grad_in[TWI_OP_IN_MAX];
     int scratch; // buffer, or -1
     int64_t count, macs, bytes;
@@ -177,6 +180,7 @@ typedef struct twi_plan_builder {
 tw_status twi_plan_prune_dead(twi_plan *plan, tw_err *err);
 tw_status twi_plan_prune_constants(twi_plan *plan, tw_err *err);
 void twi_plan_prune_ops(twi_program *program, const bool *keep);
+tw_status twi_plan_take_padding(twi_plan *plan, tw_err *err);
 tw_status twi_plan_fold(twi_plan_builder *b, tw_err *err);
 tw_status twi_plan_gradients(twi_plan_builder *b, tw_err *err);
 tw_status twi_plan_choose(twi_plan_builder *b, tw_err *err);
@@ -185,8 +189,10 @@ tw_status twi_plan_prepare(twi_plan *plan, tw_err *err);
 tw_status twi_plan_place(twi_plan *plan, tw_err *err);
 
 // Pieces of them.
-// What the backward kernel of this op reads: the row's backward_reads, less what these parameters leave out.
-unsigned twi_plan_backward_reads(const twi_plan *plan, const twi_program_op *op);
+// What the backward kernel of an op gets as in[i] and out[i] of the forward run, or TWI_NONE: what the row reads, less what
+// these parameters leave out.
+twi_value twi_plan_backward_in(const twi_plan *plan, const twi_program_op *op, int i);
+twi_value twi_plan_backward_out(const twi_program_op *op, int i);
 tw_status twi_plan_count_users(twi_plan_builder *b, tw_err *err);
 // A value more, with facts, its own memory.
 twi_value twi_plan_value(twi_plan *plan, const twi_value_info *info, uint8_t facts, tw_err *err);

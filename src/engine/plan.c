@@ -239,6 +239,8 @@ static tw_status build(twi_plan *plan, twi_plan_builder *b, tw_err *err)
     if (!status)
         status = twi_plan_prune_constants(plan, err);
     if (!status && !plan->o.no_fusion)
+        status = twi_plan_take_padding(plan, err);
+    if (!status && !plan->o.no_fusion)
         status = twi_plan_fold(b, err);
     if (!status)
         status = builder_open(b, err);
@@ -274,8 +276,12 @@ twi_plan *twi_plan_new(const tw_model *m, const twi_plan_options *o, tw_err *err
         // Kernels are prepared for as many threads as will run them.
         int threads = omp_get_max_threads();
         omp_set_num_threads(plan->o.threads);
-        if (!cut(plan, m, o, &own))
-            build(plan, &b, &own);
+        tw_status status = cut(plan, m, o, &own);
+        if (!status)
+            status = build(plan, &b, &own);
+        if (status)
+            twi_fail(&own, status, "model '%s': the plan could not be made",
+                     m->name); // where no one said more
         omp_set_num_threads(threads);
         builder_close(&b);
     }

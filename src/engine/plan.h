@@ -74,7 +74,8 @@ twi_final twi_plan_final(const twi_plan *plan);
 size_t twi_plan_run_bytes(const twi_plan *plan);
 size_t twi_plan_constant_bytes(const twi_plan *plan);
 int64_t twi_plan_macs(const twi_plan *plan);
-// Frozen weights are laid out (folded, reordered) once in twi_plan_new; call this after their values changed.
+// Frozen weights (in a plan for inference only: all but matmul's) are laid out (folded, reordered) once in twi_plan_new;
+// call this after their values changed, while no run is under way. Lower precision stays with frozen parts in any plan.
 tw_status twi_plan_refresh(twi_plan *plan, tw_err *err);
 // One object per op: {"op", "layer", "impl", "layout", "fused", "out", "macs", "bytes", "seconds"}; and totals.
 json_t *twi_plan_json(const twi_plan *plan, tw_err *err);

@@ -23,11 +23,10 @@ static json_t *describe(const twi_plan *plan, size_t i)
              : op                       ? op->kind->name
                                         : "reorder",
              is_back && op && step->what == TWI_STEP_KERNEL ? " backward" : "");
-    const twi_layout *layout = step->kernel ? step->kernel->out_layout : NULL;
     tw_shape out = twi_plan_shape(plan, step->value);
     return json_pack("{ss ss ss ss ss ss sI sI so}", "op", name, "layer", op ? op->label : "", "impl",
                      step->kernel ? step->kernel->impl : "reference", "layout",
-                     layout ? twi_layout_text(layout) : "dense", "fused", step->fused, "out",
+                     step->layout ? twi_layout_text(step->layout) : "dense", "fused", step->fused, "out",
                      twi_shape_text(&out, shape), "macs", (json_int_t)step->macs, "bytes",
                      (json_int_t)step->bytes, "seconds", seconds_of(plan, i));
 }

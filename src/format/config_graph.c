@@ -75,67 +75,94 @@ static tw_status read_triples(const graph *g, const json_t *v, refs *out)
     return status;
 }
 
-// Arguments of a Keras 3 call: tensors in order. A plain value would be part of the computation.
-static tw_status read_arguments(const graph *g, const entry *e, const json_t *v, refs *out)
+// What a call gives beside tensors: numbers of a bare operation (x / 127.5), which become part of its config.
+typedef struct call {
+    refs in;
+    json_t *numbers; // key → number
+    bool is_inference;
+} call;
+
+static tw_status plain_value(const graph *g, const entry *e)
 {
-    tw_status status = TW_OK;
-    if (json_is_array(v)) {
-        for (size_t i = 0; !status && i < json_array_size(v); i++)
-            status = read_arguments(g, e, json_array_get(v, i), out);
-        return status;
-    }
-    if (json_is_null(v) || json_is_false(v))
-        return TW_OK;
-    const json_t *history = json_object_get(json_object_get(v, "config"), "keras_history");
-    if (strcmp(twi_json_string(v, "class_name", ""), "__keras_tensor__") == 0 && is_triple(history))
-        return push_triple(g, history, out);
     return twi_fail_at(g->r->err, TW_EUNSUPPORTED, g->r->where, -1,
                        "%s: not supported yet: layer '%s' is called with a plain value",
                        twi_base_name(g->r->where), e->name);
 }
 
-static tw_status read_keywords(const graph *g, const entry *e, const json_t *kwargs, refs *out,
-                               bool *is_inference)
+// The key of the operation's argument at `position`, or the one called `name`; NULL: it takes no number there.
+static const char *argument_key(const entry *e, size_t position, const char *name)
+{
+    const tw_layer_kind *kind = e->is_model ? NULL : twi_config_kind(e->object);
+    for (const tw_field *f = kind ? kind->fields : NULL; f && f->key; f++)
+        if ((f->flags & TW_FIELD_ARGUMENT) && (name ? strcmp(f->key, name) == 0 : position-- == 0))
+            return f->key;
+    return NULL;
+}
+
+// One argument: a tensor, a list of them, a number where the operation takes one, or nothing.
+static tw_status read_argument(const graph *g, const entry *e, const json_t *v, const char *key, call *out)
+{
+    tw_status status = TW_OK;
+    if (json_is_null(v) || json_is_false(v))
+        return TW_OK;
+    if (is_triple(v))
+        return g->is_keras2 ? push_triple(g, v, &out->in) : plain_value(g, e);
+    if (json_is_array(v)) {
+        for (size_t i = 0; !status && i < json_array_size(v); i++)
+            status = read_argument(g, e, json_array_get(v, i), NULL, out);
+        return status;
+    }
+    if (json_is_number(v) && key)
+        return json_object_set(out->numbers, key, (json_t *)v) == 0 ? TW_OK : TW_ENOMEM;
+    const json_t *history = json_object_get(json_object_get(v, "config"), "keras_history");
+    if (strcmp(twi_json_string(v, "class_name", ""), "__keras_tensor__") == 0 && is_triple(history))
+        return push_triple(g, history, &out->in);
+    return plain_value(g, e);
+}
+
+static tw_status read_keywords(const graph *g, const entry *e, const json_t *kwargs, call *out)
 {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)kwargs, key, value)
     {
         if (strcmp(key, "training") == 0) {
-            *is_inference = json_is_false(value);
+            out->is_inference = json_is_false(value);
             continue;
         }
         if (strcmp(key, "name") == 0 && json_is_string(value))
             continue;
-        tw_status status = read_arguments(g, e, value, out);
+        // Keras 2's operations call their arguments x and y.
+        const char *name = strcmp(key, "x") == 0 ? "x1" : strcmp(key, "y") == 0 ? "x2" : key;
+        tw_status status = read_argument(g, e, value, argument_key(e, 0, name), out);
         if (status)
             return status;
     }
     return TW_OK;
 }
 
-static tw_status read_call(const graph *g, const entry *e, const json_t *call, refs *in, bool *is_inference)
+// Keras 2: [name, call, slot] or [name, call, slot, {kwargs}].
+static tw_status read_triple(const graph *g, const entry *e, const json_t *v, call *out)
 {
-    in->n = 0;
-    if (json_is_object(call)) {
-        tw_status status = read_arguments(g, e, json_object_get(call, "args"), in);
-        return status ? status : read_keywords(g, e, json_object_get(call, "kwargs"), in, is_inference);
+    tw_status status = is_triple(v) ? push_triple(g, v, &out->in)
+                                    : wrong(g, "not a reference in the calls of layer", e->name);
+    return status ? status : read_keywords(g, e, json_array_get(v, 3), out);
+}
+
+static tw_status read_call(const graph *g, const entry *e, const json_t *v, call *out)
+{
+    tw_status status = TW_OK;
+    if (json_is_object(v)) {
+        const json_t *args = json_object_get(v, "args");
+        for (size_t i = 0; !status && i < json_array_size(args); i++)
+            status = read_argument(g, e, json_array_get(args, i), argument_key(e, i, NULL), out);
+        return status ? status : read_keywords(g, e, json_object_get(v, "kwargs"), out);
     }
-    if (is_triple(call)) {
-        tw_status status = push_triple(g, call, in);
-        return status ? status : read_keywords(g, e, json_array_get(call, 3), in, is_inference);
-    }
-    for (size_t i = 0; i < json_array_size(call); i++) {
-        const json_t *one = json_array_get(call, i);
-        if (!is_triple(one))
-            return wrong(g, "not a reference in the calls of layer", e->name);
-        tw_status status = push_triple(g, one, in);
-        if (!status)
-            status = read_keywords(g, e, json_array_get(one, 3), in, is_inference);
-        if (status)
-            return status;
-    }
-    return TW_OK;
+    if (is_triple(v))
+        return read_triple(g, e, v, out);
+    for (size_t i = 0; !status && i < json_array_size(v); i++)
+        status = read_triple(g, e, json_array_get(v, i), out);
+    return status;
 }
 
 // --------------------------------------------------------------------------------------------------------------- calls
@@ -152,23 +179,30 @@ static tw_status resolve(const graph *g, const ref *want, bool counts_itself, tw
     const entry *e = find(g, want->name);
     if (!e)
         return wrong(g, "no layer", want->name);
-    int64_t call = want->call - counts_itself;
-    if (call < 0 && want->call == 0 && e->n_calls)
-        call = g->is_keras2 ? 0 : e->n_calls - 1; // Keras 3 indexes as Python does
-    if (call < 0 || call >= e->n_calls || want->slot < 0 || want->slot >= TWI_OP_OUT_MAX)
+    int64_t at = want->call - counts_itself;
+    if (at < 0 && want->call == 0 && e->n_calls)
+        at = g->is_keras2 ? 0 : e->n_calls - 1; // Keras 3 indexes as Python does
+    if (at < 0 || at >= e->n_calls || want->slot < 0 || want->slot >= TWI_OP_OUT_MAX)
         return wrong(g, "a call that is not made is referred to, of layer", want->name);
-    *is_ready = call < e->done;
+    *is_ready = at < e->done;
     if (*is_ready)
-        *out = (twi_tensor){e->out[call].node, (int)want->slot};
+        *out = (twi_tensor){e->out[at].node, (int)want->slot};
     return TW_OK;
 }
 
-static tw_status make_layer(graph *g, entry *e, int n, const twi_tensor *in)
+static tw_status make_layer(graph *g, entry *e, const twi_tensor *in, const call *c)
 {
     tw_shape shapes[TWI_LAYER_IN_MAX];
-    for (int i = 0; i < n; i++)
+    for (size_t i = 0; i < c->in.n; i++)
         shapes[i] = twi_model_shape(g->m, in[i]);
-    e->layer = twi_config_layer(g->r, e->object, (twi_hints){n, shapes});
+    json_t *object = json_copy((json_t *)e->object);
+    if (json_object_size(c->numbers)) {
+        json_t *config = json_copy(json_object_get(object, "config"));
+        json_object_update(config, c->numbers);
+        json_object_set_new(object, "config", config);
+    }
+    e->layer = twi_config_layer(g->r, object, (twi_hints){(int)c->in.n, shapes});
+    json_decref(object);
     if (!e->layer)
         return TW_EMALFORMED;
     if (!e->layer->name)
@@ -176,29 +210,40 @@ static tw_status make_layer(graph *g, entry *e, int n, const twi_tensor *in)
     return e->layer->name ? TW_OK : TW_ENOMEM;
 }
 
-// Makes the entry's next call if its inputs are there.
-static tw_status try_call(graph *g, entry *e, refs *scratch, bool *is_made)
+static tw_status find_inputs(const graph *g, const call *c, twi_tensor *in, bool *is_ready)
 {
-    bool is_inference = false, is_ready = true;
-    *is_made = false;
-    tw_status status = read_call(g, e, json_array_get(e->calls, (size_t)e->done), scratch, &is_inference);
-    if (!status && (scratch->n == 0 || scratch->n > TWI_LAYER_IN_MAX))
-        return wrong(g, "no inputs, or too many, for layer", e->name);
-    twi_tensor in[TWI_LAYER_IN_MAX];
-    for (size_t i = 0; !status && is_ready && i < scratch->n; i++) {
-        const entry *from = find(g, scratch->at[i].name);
-        status = resolve(g, &scratch->at[i], g->is_keras2 && from && from->counts_itself, &in[i], &is_ready);
-        if (!status && is_ready && in[i].slot >= g->m->nodes.at[in[i].node].n_out)
-            status = wrong(g, "an output that is not there is referred to, of layer", scratch->at[i].name);
+    tw_status status = TW_OK;
+    *is_ready = true;
+    for (size_t i = 0; !status && *is_ready && i < c->in.n; i++) {
+        const ref *want = &c->in.at[i];
+        const entry *from = find(g, want->name);
+        status = resolve(g, want, g->is_keras2 && from && from->counts_itself, &in[i], is_ready);
+        if (!status && *is_ready && in[i].slot >= g->m->nodes.at[in[i].node].n_out)
+            status = wrong(g, "an output that is not there is referred to, of layer", want->name);
     }
+    return status;
+}
+
+// Makes the entry's next call if its inputs are there.
+static tw_status try_call(graph *g, entry *e, call *c, bool *is_made)
+{
+    twi_tensor in[TWI_LAYER_IN_MAX];
+    bool is_ready = false;
+    *is_made = false;
+    c->in.n = 0;
+    c->is_inference = false;
+    json_object_clear(c->numbers);
+    tw_status status = read_call(g, e, json_array_get(e->calls, (size_t)e->done), c);
+    if (!status && (c->in.n == 0 || c->in.n > TWI_LAYER_IN_MAX))
+        return wrong(g, "no inputs, or too many, for layer", e->name);
+    if (!status)
+        status = find_inputs(g, c, in, &is_ready);
+    if (!status && is_ready && !e->layer)
+        status = make_layer(g, e, in, c);
     if (status || !is_ready)
         return status;
-    if (!e->layer)
-        status = make_layer(g, e, (int)scratch->n, in);
-    if (status)
-        return status;
-    e->layer->is_inference |= is_inference && e->layer->nested;
-    twi_tensor out = twi_model_call(g->m, e->layer, (int)scratch->n, in);
+    e->layer->is_inference |= c->is_inference && e->layer->nested;
+    twi_tensor out = twi_model_call(g->m, e->layer, (int)c->in.n, in);
     if (out.node < 0)
         return TW_EMALFORMED; // the model holds the reason
     e->out[e->done++] = out;
@@ -208,8 +253,8 @@ static tw_status try_call(graph *g, entry *e, refs *scratch, bool *is_made)
 
 static tw_status make_calls(graph *g)
 {
-    refs scratch = {0};
-    tw_status status = TW_OK;
+    call scratch = {.numbers = json_object()};
+    tw_status status = scratch.numbers ? TW_OK : TW_ENOMEM;
     for (bool is_done = false; !status && !is_done;) {
         bool is_any = false;
         const entry *stuck = NULL;
@@ -224,7 +269,8 @@ static tw_status make_calls(graph *g)
         if (!status && stuck && !is_any)
             status = wrong(g, "calls go round in a circle or miss an input, at layer", stuck->name);
     }
-    twi_vec_clear(&scratch);
+    twi_vec_clear(&scratch.in);
+    json_decref(scratch.numbers);
     return status;
 }
 

@@ -54,15 +54,66 @@ static bool is_foreign(const json_t *object)
            !twi_str_starts(module, "tensorflow");
 }
 
-static const tw_layer_kind *kind_of(const json_t *object)
+static const tw_layer_kind *operation(const char *name)
 {
-    const char *name = class_of(object);
-    if (is_foreign(object))
-        return NULL;
-    for (int i = 0; is_operation(object) && twi_layers[i]; i++)
+    for (int i = 0; twi_layers[i]; i++)
         if ((twi_layers[i]->flags & TWI_KIND_OP) && strcmp(twi_layers[i]->name, name) == 0)
             return twi_layers[i];
-    const tw_layer_kind *kind = is_operation(object) ? NULL : twi_layer_kind_find(name);
+    return NULL;
+}
+
+// Keras 2 wrote TensorFlow's functions as layers of class TFOpLambda; these are data, not code.
+static const tw_layer_kind *tf_operation(const json_t *config)
+{
+    static const char *const names[][2] = {{"math.truediv", "TrueDivide"},
+                                           {"math.divide", "TrueDivide"},
+                                           {"math.subtract", "Subtract"},
+                                           {"math.add", "Add"},
+                                           {"math.multiply", "Multiply"},
+                                           {"__operators__.add", "Add"},
+                                           {"math.maximum", "Maximum"},
+                                           {"math.minimum", "Minimum"},
+                                           {"nn.relu", "Relu"},
+                                           {"nn.relu6", "Relu6"},
+                                           {"math.sigmoid", "Sigmoid"},
+                                           {"math.tanh", "Tanh"}};
+    const char *function = twi_json_string(config, "function", "");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i][0], function) == 0)
+            return operation(names[i][1]);
+    return NULL;
+}
+
+static bool is_tf_operation(const json_t *object)
+{
+    return strcmp(class_of(object), "TFOpLambda") == 0;
+}
+
+// Augmentation inside a model is for training with Keras: at prediction these layers pass the picture through, and here
+// they always do (topwork augments beforehand). Their names are kept in the model's info.
+static bool is_augmentation(const json_t *object)
+{
+    static const char *const names[] = {"RandomFlip",        "RandomRotation", "RandomZoom",
+                                        "RandomTranslation", "RandomContrast", "RandomBrightness",
+                                        "RandomShear",       "RandomHue",      "RandomSaturation",
+                                        "RandomErasing",     "RandAugment",    "GaussianNoise"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(class_of(object), names[i]) == 0)
+            return true;
+    return false;
+}
+
+const tw_layer_kind *twi_config_kind(const json_t *object)
+{
+    if (is_foreign(object))
+        return NULL;
+    if (is_augmentation(object))
+        return &twi_layer_identity;
+    if (is_operation(object))
+        return operation(class_of(object));
+    if (is_tf_operation(object))
+        return tf_operation(json_object_get(object, "config"));
+    const tw_layer_kind *kind = twi_layer_kind_find(class_of(object));
     return kind && !(kind->flags & TWI_KIND_OP) ? kind : NULL;
 }
 
@@ -74,9 +125,12 @@ static void refuse(twi_config_reader *r, const json_t *object)
         twi_fail_at(r->err, TW_EMALFORMED, r->where, -1,
                     "%s: layer '%s' is a Lambda, which carries code: refused", twi_base_name(r->where), name);
     else
-        twi_fail_at(r->err, TW_EMALFORMED, r->where, -1,
-                    "%s: layer '%s' is of class '%s', which is not known here: refused",
-                    twi_base_name(r->where), name, *kind ? kind : "(none)");
+        twi_fail_at(
+            r->err, TW_EMALFORMED, r->where, -1,
+            "%s: layer '%s' is of class '%s'%s%s, which is not known here: refused", twi_base_name(r->where),
+            name, *kind ? kind : "(none)", is_tf_operation(object) ? " with function " : "",
+            is_tf_operation(object) ? twi_json_string(json_object_get(object, "config"), "function", "")
+                                    : "");
 }
 
 // -------------------------------------------------------------------------------------------------------------- layers
@@ -91,8 +145,10 @@ static bool is_off(const json_t *value)
 // a DepthwiseConv2D. Anything else unknown would change what the layer computes, and the layer refuses it.
 static bool is_idle(const tw_layer_kind *kind, const char *key, const json_t *value)
 {
-    if (twi_field_find(kind->fields, key))
+    if (strcmp(key, "trainable") == 0 || twi_field_find(kind->fields, key))
         return false;
+    if (kind->flags & TWI_KIND_OP && strcmp(key, "function") == 0)
+        return true;
     return is_off(value) || (strcmp(key, "groups") == 0 && json_integer_value(value) == 1);
 }
 
@@ -187,12 +243,19 @@ twi_layer *twi_config_layer(twi_config_reader *r, const json_t *object, twi_hint
         twi_model_free(nested);
         return nest;
     }
-    const tw_layer_kind *kind = kind_of(object);
+    const tw_layer_kind *kind = twi_config_kind(object);
     if (!kind) {
         refuse(r, object);
         return NULL;
     }
-    return read_layer(r, kind, json_object_get(object, "config"));
+    if (!is_augmentation(object))
+        return read_layer(r, kind, json_object_get(object, "config"));
+    const char *name = twi_json_string(json_object_get(object, "config"), "name", class_of(object));
+    json_array_append_new(r->left_out, json_string(name));
+    json_t *config = json_pack("{ss}", "name", name);
+    twi_layer *layer = read_layer(r, kind, config);
+    json_decref(config);
+    return layer;
 }
 
 // ---------------------------------------------------------------------------------------------------------- Sequential
@@ -297,8 +360,11 @@ static tw_model *read_model(twi_config_reader *r, const json_t *object, twi_hint
 tw_model *twi_keras_build(const json_t *object, const char *where, tw_err *err)
 {
     tw_err own = {0}; // readers must see their own errors even where the caller wants none
-    twi_config_reader r = {.where = where, .err = &own};
+    twi_config_reader r = {.where = where, .err = &own, .left_out = json_array()};
     tw_model *m = read_model(&r, object, (twi_hints){0});
+    if (m && json_array_size(r.left_out))
+        json_object_set(m->info, "augmentation_left_out", r.left_out);
+    json_decref(r.left_out);
     if (!m && !own.status)
         twi_fail_at(&own, TW_EMALFORMED, where, -1, "%s: the model's config cannot be read",
                     twi_base_name(where));

@@ -13,6 +13,7 @@ typedef struct twi_hints {
 typedef struct twi_config_reader {
     const char *where; // the file
     int depth;         // nests around the current model
+    json_t *left_out;  // names of augmentation layers, which pass pictures through here
     tw_err *err;
 } twi_config_reader;
 
@@ -24,6 +25,8 @@ twi_layer *twi_config_layer(twi_config_reader *r, const json_t *object, twi_hint
 twi_layer *twi_config_input(twi_config_reader *r, const json_t *object, const tw_shape *hint);
 // Fills a fresh Functional model from its config.
 tw_status twi_config_functional(twi_config_reader *r, tw_model *m, const json_t *config, twi_hints hints);
+// The kind an object names, or NULL: not known here.
+const tw_layer_kind *twi_config_kind(const json_t *object);
 // Whether an object is an InputLayer, and whether it is a model.
 bool twi_config_is_input(const json_t *object);
 bool twi_config_is_model(const json_t *object);

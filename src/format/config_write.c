@@ -65,11 +65,13 @@ static json_t *object_of(writer *w, const char *module, const char *class_name, 
                          const char *registered)
 {
     json_t *object = json_object();
-    if (w->dialect == TWI_KERAS3)
+    // Operations are found by their module only: Keras reads it in legacy files too.
+    bool is_full = w->dialect == TWI_KERAS3 || twi_str_starts(module, "keras.src.ops");
+    if (is_full)
         put(w, object, "module", json_string(module));
     put(w, object, "class_name", json_string(class_name));
     put(w, object, "config", config);
-    if (w->dialect == TWI_KERAS3)
+    if (is_full)
         put(w, object, "registered_name", registered ? json_string(registered) : json_null());
     return object;
 }
@@ -132,17 +134,42 @@ static json_t *tensor_json(writer *w, const tw_model *m, twi_tensor t)
     return tensor;
 }
 
-// Layers of several inputs take one list; operations take their tensors one by one.
-static json_t *call_json(writer *w, const tw_model *m, const twi_node *node)
+// Operations take tensors and numbers one by one, in the order of their arguments.
+static json_t *operation_args(writer *w, const tw_model *m, const twi_node *node)
 {
-    const twi_layer *layer = m->layers.at[node->layer];
+    json_t *numbers = twi_layer_arguments(m->layers.at[node->layer], w->err), *args = json_array();
+    int next = 0;
+    for (size_t i = 0; i < json_array_size(numbers); i++) {
+        json_t *number = json_array_get(numbers, i);
+        if (json_is_number(number))
+            append(w, args, json_incref(number));
+        else if (next < node->n_in)
+            append(w, args, tensor_json(w, m, node->in[next++]));
+    }
+    while (next < node->n_in)
+        append(w, args, tensor_json(w, m, node->in[next++]));
+    json_decref(numbers);
+    return args;
+}
+
+// Layers of several inputs take one list.
+static json_t *layer_args(writer *w, const tw_model *m, const twi_node *node)
+{
     json_t *tensors = json_array();
     for (int i = 0; i < node->n_in; i++)
         append(w, tensors, tensor_json(w, m, node->in[i]));
-    bool is_list = node->n_in > 1 && !(layer->kind->flags & TWI_KIND_OP);
-    json_t *args = is_list ? json_array() : tensors;
-    if (is_list)
-        append(w, args, tensors);
+    if (node->n_in == 1)
+        return tensors;
+    json_t *args = json_array();
+    append(w, args, tensors);
+    return args;
+}
+
+static json_t *call_json(writer *w, const tw_model *m, const twi_node *node)
+{
+    const twi_layer *layer = m->layers.at[node->layer];
+    bool is_operation = layer->kind->flags & TWI_KIND_OP;
+    json_t *args = is_operation ? operation_args(w, m, node) : layer_args(w, m, node);
     json_t *kwargs = json_object();
     if (layer->is_inference)
         put(w, kwargs, "training", json_false());

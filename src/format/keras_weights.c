@@ -301,75 +301,26 @@ static tw_status read_weights(tree *t, tw_model *m)
     return status || is_done ? status : read_group(t, m, root);
 }
 
-// ----------------------------------------------------------------------------------------------------- optimizer's slots
-
-static void clear_slots(tw_model *m)
-{
-    for (size_t i = 0; i < m->slots.n; i++)
-        twi_free(m->slots.at[i].data);
-    m->slots.n = 0;
-}
-
-// Slots look like a trainable weight or hold one number; anything else is no optimizer's.
-static bool is_slot(const twi_weights *all, const tw_shape *shape)
-{
-    bool fits = shape->rank == 0;
-    for (int i = 0; !fits && i < all->n; i++)
-        fits = all->at[i]->is_trainable && twi_shape_same(&all->at[i]->shape, shape);
-    return fits;
-}
-
-static tw_status read_slot(tree *t, tw_model *m, const twi_weights *all, twi_hdf5_object data, bool *fits)
-{
-    twi_hdf5_data info;
-    tw_status status = twi_hdf5_data_of(t->file, data, &info, t->err);
-    *fits = !status && is_slot(all, &info.shape);
-    if (!*fits)
-        return status;
-    float *values = twi_new((size_t)twi_shape_count(&info.shape), sizeof *values, "optimizer slots", t->err);
-    if (!values)
-        return TW_ENOMEM;
-    status = twi_hdf5_read_f32(t->file, data, values, t->err);
-    twi_view view = {.dtype = TWI_F32, .shape = info.shape, .data = values};
-    if (!status && info.dtype == TWI_I64 && info.shape.rank == 0) {
-        int64_t *count = twi_new(1, sizeof *count, "an optimizer's step", t->err);
-        status = count ? TW_OK : TW_ENOMEM;
-        if (count)
-            *count = (int64_t)values[0];
-        view = (twi_view){.dtype = TWI_I64, .data = count};
-        twi_free(values);
-    }
-    if (!status && !twi_vec_push(&m->slots, view, t->err))
-        status = TW_ENOMEM;
-    if (status)
-        twi_free(view.data);
-    return status;
-}
-
-// Slots that do not fit are left out as a whole: the optimizer starts afresh, as in Keras.
+// Slots are named by number, as a layer's variables are.
 static tw_status read_slots(tree *t, tw_model *m)
 {
     twi_hdf5_object vars = 0;
     twi_hdf5_texts members = {0};
-    twi_weights all = {0};
     tw_status status = twi_hdf5_find(t->file, twi_hdf5_root(t->file), "optimizer/vars", &vars, t->err);
     if (!status && vars)
         status = twi_hdf5_members(t->file, vars, &members, t->err);
-    if (!status)
-        status = twi_model_weights(m, &all, t->err);
-    bool fits = members.n <= 4 * (size_t)all.n + 8;
-    for (size_t i = 0; !status && fits && i < members.n; i++) {
+    twi_vec(twi_hdf5_object) data = {0};
+    for (size_t i = 0; !status && i < members.n; i++) {
         char index[24];
         snprintf(index, sizeof index, "%zu", i);
-        twi_hdf5_object data = 0;
-        status = twi_hdf5_find(t->file, vars, index, &data, t->err);
-        fits = data != 0;
-        if (!status && data)
-            status = read_slot(t, m, &all, data, &fits);
+        twi_hdf5_object one = 0;
+        status = twi_hdf5_find(t->file, vars, index, &one, t->err);
+        if (!status && !twi_vec_push(&data, one, t->err))
+            status = TW_ENOMEM;
     }
-    if (status || !fits)
-        clear_slots(m);
-    twi_weights_clear(&all);
+    if (!status)
+        status = twi_slots_read(m, t->file, data.n, data.at, t->err);
+    twi_vec_clear(&data);
     twi_hdf5_texts_clear(&members);
     return status;
 }
@@ -387,31 +338,15 @@ tw_status twi_keras_tree_read(tw_model *m, twi_hdf5 *file, const char *path, boo
 
 // -------------------------------------------------------------------------------------------------------------- writing
 
-typedef struct tree_writer {
-    twi_hdf5_writer *w;
-    twi_vec(const twi_layer *) done; // a shared layer is stored at its first place
+// Every layer group of a model in the file's order, nests before what follows them; a shared layer at its first place.
+typedef struct group_walk {
+    twi_group_visitor visit;
+    void *self;
+    twi_vec(const twi_layer *) done;
     tw_err *err;
-} tree_writer;
+} group_walk;
 
-static tw_status write_vars(tree_writer *t, const twi_layer *layer, const char *group)
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s/vars", group);
-    tw_status status = twi_hdf5_put_group(t->w, path, t->err);
-    if (!status)
-        status = twi_hdf5_put_text(t->w, path, "name", layer->name, t->err);
-    for (int i = 0; !status && i < layer->n_weights; i++) {
-        const twi_weight *w = &layer->weights[i];
-        snprintf(path, sizeof path, "%s/vars/%d", group, i);
-        if (!w->is_set)
-            return twi_fail(t->err, TW_EUNUSABLE, "%s '%s': weight '%s' has no values to save",
-                            layer->kind->name, layer->name, w->name);
-        status = twi_hdf5_put_data(t->w, path, TWI_F32, &w->shape, w->data, t->err);
-    }
-    return status;
-}
-
-static bool is_done(const tree_writer *t, const twi_layer *layer)
+static bool is_done(const group_walk *t, const twi_layer *layer)
 {
     for (size_t i = 0; i < t->done.n; i++)
         if (t->done.at[i] == layer)
@@ -419,7 +354,7 @@ static bool is_done(const tree_writer *t, const twi_layer *layer)
     return false;
 }
 
-static tw_status write_group(tree_writer *t, const tw_model *m, const char *group)
+static tw_status walk_groups(group_walk *t, const tw_model *m, const char *group)
 {
     group_names g;
     tw_status status = make_names(m, &g, t->err);
@@ -430,50 +365,72 @@ static tw_status write_group(tree_writer *t, const tw_model *m, const char *grou
         char path[900];
         int n = snprintf(path, sizeof path, "%s/layers/%s", group, g.name[i]);
         if (n >= (int)sizeof path)
-            status = twi_fail(t->err, TW_EUNSUPPORTED, "models are nested too deep to save");
+            status = twi_fail(t->err, TW_EUNSUPPORTED, "models are nested too deep for a file of weights");
         if (status || is_done(t, layer))
             continue;
         if (!twi_vec_push(&t->done, layer, t->err))
             status = TW_ENOMEM;
         if (!status)
-            status = write_vars(t, layer, path);
+            status = t->visit(t->self, layer, path, t->err);
         if (!status && layer->nested)
-            status = write_group(t, layer->nested, path);
+            status = walk_groups(t, layer->nested, path);
     }
     clear_names(&g);
     return status;
 }
 
-static tw_status write_slots(tree_writer *t, const tw_model *m)
+tw_status twi_keras_groups(const tw_model *m, twi_group_visitor visit, void *self, tw_err *err)
+{
+    group_walk walk = {.visit = visit, .self = self, .err = err};
+    tw_status status = walk_groups(&walk, m, "");
+    twi_vec_clear(&walk.done);
+    return status;
+}
+
+static tw_status write_vars(void *self, const twi_layer *layer, const char *group, tw_err *err)
+{
+    twi_hdf5_writer *file = self;
+    char path[1024];
+    snprintf(path, sizeof path, "%s/vars", group);
+    tw_status status = twi_hdf5_put_group(file, path, err);
+    if (!status)
+        status = twi_hdf5_put_text(file, path, "name", layer->name, err);
+    for (int i = 0; !status && i < layer->n_weights; i++) {
+        const twi_weight *w = &layer->weights[i];
+        snprintf(path, sizeof path, "%s/vars/%d", group, i);
+        if (!w->is_set)
+            return twi_fail(err, TW_EUNUSABLE, "%s '%s': weight '%s' has no values to save",
+                            layer->kind->name, layer->name, w->name);
+        status = twi_hdf5_put_data(file, path, TWI_F32, &w->shape, w->data, err);
+    }
+    return status;
+}
+
+static tw_status write_slots(const tw_model *m, twi_hdf5_writer *w, tw_err *err)
 {
     if (!m->slots.n)
         return TW_OK;
     const json_t *optimizer = json_object_get(json_object_get(m->compile, "optimizer"), "config");
-    tw_status status = twi_hdf5_put_group(t->w, "/optimizer/vars", t->err);
+    tw_status status = twi_hdf5_put_group(w, "/optimizer/vars", err);
     if (!status)
-        status = twi_hdf5_put_text(t->w, "/optimizer/vars", "name",
-                                   twi_json_string(optimizer, "name", "optimizer"), t->err);
+        status = twi_hdf5_put_text(w, "/optimizer/vars", "name",
+                                   twi_json_string(optimizer, "name", "optimizer"), err);
     for (size_t i = 0; !status && i < m->slots.n; i++) {
         char path[64];
-        const twi_view *slot = &m->slots.at[i];
         snprintf(path, sizeof path, "/optimizer/vars/%zu", i);
-        status = twi_hdf5_put_data(t->w, path, slot->dtype, &slot->shape, slot->data, t->err);
+        status = twi_slot_write(&m->slots.at[i], w, path, err);
     }
     return status;
 }
 
 tw_status twi_keras_tree_write(const tw_model *m, twi_hdf5_writer *w, tw_err *err)
 {
-    tree_writer t = {.w = w, .err = err};
     tw_status status = twi_hdf5_put_group(w, "/vars", err);
     if (!status)
         status = twi_hdf5_put_text(w, "/vars", "name", m->name, err);
     if (!status)
-        status = write_group(&t, m, "");
-    if (!status)
-        status = write_slots(&t, m);
-    twi_vec_clear(&t.done);
-    return status;
+        status = twi_keras_groups(m, write_vars, w, err);
+    return status ? status : write_slots(m, w, err);
 }
 
 // ------------------------------------------------------------------------------------------------------------- the format

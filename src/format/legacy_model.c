@@ -6,6 +6,7 @@
 
 #include "format/parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool legacy_model_is(const twi_source *source)
@@ -56,13 +57,41 @@ static tw_status read_compile(twi_hdf5 *file, tw_model *m, const char *where, tw
     return own.status;
 }
 
+// /optimizer_weights names its arrays in the optimizer's order; the names say nothing.
+static tw_status read_slots(twi_hdf5 *file, tw_model *m, tw_err *err)
+{
+    twi_hdf5_object group = 0;
+    twi_hdf5_texts names = {0};
+    tw_status status = twi_hdf5_find(file, twi_hdf5_root(file), "optimizer_weights", &group, err);
+    if (!status && group)
+        status = twi_hdf5_texts_of(file, group, "weight_names", &names, err);
+    twi_vec(twi_hdf5_object) data = {0};
+    for (size_t i = 0; !status && i < names.n; i++) {
+        twi_hdf5_object one = 0;
+        status = twi_hdf5_find(file, group, names.at[i], &one, err);
+        if (!status && !twi_vec_push(&data, one, err))
+            status = TW_ENOMEM;
+    }
+    if (!status)
+        status = twi_slots_read(m, file, data.n, data.at, err);
+    twi_vec_clear(&data);
+    twi_hdf5_texts_clear(&names);
+    return status;
+}
+
+static tw_status read_rest(twi_hdf5 *file, tw_model *m, const char *where, tw_err *err)
+{
+    tw_status status = read_compile(file, m, where, err);
+    return status || !m->compile ? status : read_slots(file, m, err);
+}
+
 static tw_model *read_open(twi_hdf5 *file, const char *where, const twi_load_options *o,
                            twi_load_report *report, tw_err *err)
 {
     json_t *config = json_attribute(file, "model_config", where, err);
     tw_model *m = config ? twi_keras_build(config, where, err) : NULL;
     json_decref(config);
-    if (m && (twi_legacy_read(m, file, where, o, report, err) || read_compile(file, m, where, err))) {
+    if (m && (twi_legacy_read(m, file, where, o, report, err) || read_rest(file, m, where, err))) {
         twi_model_free(m);
         m = NULL;
     }
@@ -111,6 +140,30 @@ static json_t *training_config(const json_t *compile)
     return training;
 }
 
+static tw_status put_slots(const tw_model *m, twi_hdf5_writer *w, tw_err *err)
+{
+    const json_t *optimizer = json_object_get(json_object_get(m->compile, "optimizer"), "config");
+    const char *title = twi_json_string(optimizer, "name", "optimizer");
+    const char **names = twi_new(m->slots.n, sizeof *names, "names", err);
+    twi_arena texts = {0};
+    tw_status status = names ? twi_hdf5_put_group(w, "/optimizer_weights", err) : TW_ENOMEM;
+    for (size_t i = 0; !status && i < m->slots.n; i++) {
+        char name[160], path[192];
+        if (i < 2)
+            snprintf(name, sizeof name, "%.100s/%s", title, i ? "learning_rate" : "iteration");
+        else
+            snprintf(name, sizeof name, "%.100s/slot_%zu", title, i - 2);
+        snprintf(path, sizeof path, "/optimizer_weights/%s", name);
+        names[i] = twi_arena_strdup(&texts, name, err);
+        status = names[i] ? twi_slot_write(&m->slots.at[i], w, path, err) : TW_ENOMEM;
+    }
+    if (!status)
+        status = twi_hdf5_put_texts(w, "/optimizer_weights", "weight_names", m->slots.n, names, err);
+    twi_arena_clear(&texts);
+    twi_free(names);
+    return status;
+}
+
 static tw_status fill(const tw_model *m, twi_hdf5_writer *w, tw_err *err)
 {
     tw_status status = twi_legacy_write(m, w, "/model_weights", err);
@@ -122,6 +175,8 @@ static tw_status fill(const tw_model *m, twi_hdf5_writer *w, tw_err *err)
         status = put_json(w, "model_config", twi_keras_write(m, TWI_LEGACY, err), err);
     if (!status && json_is_object(json_object_get(m->compile, "optimizer")))
         status = put_json(w, "training_config", training_config(m->compile), err);
+    if (!status && m->slots.n)
+        status = put_slots(m, w, err);
     return status;
 }
 

@@ -58,12 +58,19 @@ void twi_snake_case(const char *class_name, char *out, size_t size);
 // Keras 3's tree (keras_weights.c). `wants_slots`: the optimizer's variables are read into m->slots where they fit.
 tw_status twi_keras_tree_read(tw_model *m, twi_hdf5 *file, const char *path, bool wants_slots,
                               const twi_load_options *o, twi_load_report *report, tw_err *err);
+// Calls `visit` for every layer's group ("/layers/functional/layers/conv2d"), in the order Keras stores them.
+typedef tw_status (*twi_group_visitor)(void *self, const twi_layer *layer, const char *group, tw_err *err);
+tw_status twi_keras_groups(const tw_model *m, twi_group_visitor visit, void *self, tw_err *err);
 tw_status twi_keras_tree_write(const tw_model *m, twi_hdf5_writer *w, tw_err *err);
 // The legacy layout (legacy_weights.c) at the root, or in /model_weights where the root has no layer_names.
 tw_status twi_legacy_read(tw_model *m, twi_hdf5 *file, const char *path, const twi_load_options *o,
                           twi_load_report *report, tw_err *err);
 // `at`: "" or "/model_weights".
 tw_status twi_legacy_write(const tw_model *m, twi_hdf5_writer *w, const char *at, tw_err *err);
+
+// The optimizer's variables (slots.c), in their order; 0 among `data`: one is missing. They fill m->slots, or nothing does.
+tw_status twi_slots_read(tw_model *m, twi_hdf5 *file, size_t n, const twi_hdf5_object *data, tw_err *err);
+tw_status twi_slot_write(const twi_view *slot, twi_hdf5_writer *w, const char *path, tw_err *err);
 
 // -------------------------------------------------------------------------------------------------------------- files
 

@@ -110,17 +110,25 @@ static const twi_node *consumer(const tw_model *m, int node)
     return NULL;
 }
 
-// The first thing that happens to the picture; random layers only augment and are passed.
+// Scaling by layers, or by arithmetic on the input: x / 127.5 - 1.
+static start step_of(const tw_layer_kind *kind)
+{
+    static const char *const scaling[] = {"Rescaling", "Normalization", "TrueDivide", "Multiply",
+                                          "Subtract",  "Add",           "Flip"};
+    for (size_t i = 0; i < sizeof scaling / sizeof *scaling; i++)
+        if (strcmp(kind->name, scaling[i]) == 0 && (i < 2 || (kind->flags & TWI_KIND_OP)))
+            return START_SCALING;
+    bool passes = kind->flags & TWI_KIND_RANDOM || kind == &twi_layer_identity || kind == &twi_layer_resizing;
+    return passes ? START_NOTHING : START_OTHER;
+}
+
+// The first thing that happens to the picture; layers that only augment or resize are passed.
 static start first_step(const tw_model *m)
 {
     const twi_node *node = consumer(m, m->inputs.at[0].node);
     while (node) {
         const twi_layer *layer = m->layers.at[node->layer];
-        start s = layer->nested                                     ? first_step(layer->nested)
-                  : strcmp(layer->kind->name, "Rescaling") == 0     ? START_SCALING
-                  : strcmp(layer->kind->name, "Normalization") == 0 ? START_SCALING
-                  : layer->kind->flags & TWI_KIND_RANDOM            ? START_NOTHING
-                                                                    : START_OTHER;
+        start s = layer->nested ? first_step(layer->nested) : step_of(layer->kind);
         if (s != START_NOTHING)
             return s;
         node = consumer(m, (int)(node - m->nodes.at));
@@ -135,14 +143,20 @@ static bool has_layer(const tw_model *m, const char *name)
     return twi_model_find(m, name) != NULL;
 }
 
+// "mobilenet_v2:0.35"
+static void variant_name(const twi_zoo_variant *v, char *name, size_t size)
+{
+    if (v->alpha > 0 && v->alpha != 1)
+        snprintf(name, size, "%.60s:%g", v->name, v->alpha);
+    else
+        snprintf(name, size, "%.60s", v->name);
+}
+
 // How much of the variant is in the model: its weighted layers that are there, by name; 0 where any is missing.
 static int common_layers(const tw_model *m, const twi_zoo_variant *v)
 {
     char name[96];
-    if (v->alpha > 0 && v->alpha != 1)
-        snprintf(name, sizeof name, "%.60s:%g", v->name, v->alpha);
-    else
-        snprintf(name, sizeof name, "%.60s", v->name);
+    variant_name(v, name, sizeof name);
     twi_zoo_options o = {.has_top = false};
     tw_model *trunk = twi_zoo_build(name, &o, NULL);
     int n = 0;
@@ -208,7 +222,9 @@ static tw_status recognise_mode(tw_model *m, const char *path, const lines *labe
     if (!v)
         return TW_OK;
     tw_status status = set_mode(m, v->preprocess, false, err);
-    return status ? status : twi_info_set_text(m, "trunk", v->name, err);
+    char name[96];
+    variant_name(v, name, sizeof name);
+    return status ? status : twi_info_set_text(m, "trunk", name, err);
 }
 
 tw_status twi_recognise(tw_model *m, const char *path, const twi_load_options *o, tw_err *err)

@@ -2,6 +2,7 @@
 
 #include "graph/model.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,7 +42,8 @@ typedef struct order_walk {
     int *index; // [layers] first visit in a depth-first walk from the outputs; -1: not reached
     int *depth; // [layers] longest path to an output
     int *node_depth;
-    int next;
+    int *done; // nodes in the order the walk left them: inputs first
+    int next, n_done;
 } order_walk;
 
 // Pre-order: a node's operation gets its index when first met, then its inputs in argument order.
@@ -55,20 +57,22 @@ static void visit(order_walk *w, int node, char *seen)
         w->index[n->layer] = w->next++;
     for (int i = 0; i < n->n_in; i++)
         visit(w, n->in[i].node, seen);
+    w->done[w->n_done++] = node;
 }
 
-static void measure_depths(order_walk *w, const char *seen)
+// Against the walk's direction, as Keras does: a call of a shared layer counts as deep as the deepest call met so far, and
+// hands that depth on to its inputs. Group names in files depend on it.
+static void measure_depths(order_walk *w)
 {
-    for (int i = (int)w->m->nodes.n - 1; i >= 0; i--) {
-        const twi_node *n = &w->m->nodes.at[i];
-        if (!seen[i])
-            continue;
-        // A shared layer counts with its deepest call.
-        if (w->node_depth[i] > w->depth[n->layer])
-            w->depth[n->layer] = w->node_depth[i];
+    for (int k = w->n_done; k-- > 0;) {
+        const twi_node *n = &w->m->nodes.at[w->done[k]];
+        int *depth = &w->node_depth[w->done[k]];
+        if (w->depth[n->layer] > *depth)
+            *depth = w->depth[n->layer];
+        w->depth[n->layer] = *depth;
         for (int j = 0; j < n->n_in; j++)
-            if (w->node_depth[n->in[j].node] < w->node_depth[i] + 1)
-                w->node_depth[n->in[j].node] = w->node_depth[i] + 1;
+            if (w->node_depth[n->in[j].node] < *depth + 1)
+                w->node_depth[n->in[j].node] = *depth + 1;
     }
 }
 
@@ -82,7 +86,7 @@ static int sort_layers(const order_walk *w, bool ops, int *order)
     int n = 0;
     for (int i = 0; i < (int)w->m->layers.n; i++) {
         const twi_layer *layer = w->m->layers.at[i];
-        if (w->index[i] < 0 || (!ops && (layer->kind->flags & TWI_KIND_OP)) ||
+        if (w->index[i] == -1 || (!ops && (layer->kind->flags & TWI_KIND_OP)) ||
             (w->m->is_sequential && (layer->kind->flags & TWI_KIND_INPUT)))
             continue;
         int at = n++;
@@ -96,23 +100,27 @@ static int sort_layers(const order_walk *w, bool ops, int *order)
 int *twi_model_order(const tw_model *m, bool ops, int *n, tw_err *err)
 {
     size_t layers = m->layers.n, nodes = m->nodes.n;
-    int *memory = twi_new(3 * layers + nodes, sizeof *memory, "an order", err);
+    int *memory = twi_new(3 * layers + 2 * nodes, sizeof *memory, "an order", err);
     char *seen = twi_new(nodes, 1, "an order", err);
     if (!memory || !seen) {
         twi_free(memory);
         twi_free(seen);
         return NULL;
     }
-    order_walk w = {
-        .m = m, .index = memory + layers, .depth = memory + 2 * layers, .node_depth = memory + 3 * layers};
+    order_walk w = {.m = m,
+                    .index = memory + layers,
+                    .depth = memory + 2 * layers,
+                    .node_depth = memory + 3 * layers,
+                    .done = memory + 3 * layers + nodes};
     for (size_t i = 0; i < layers; i++)
         w.index[i] = -1;
     for (size_t i = 0; i < m->outputs.n; i++)
         visit(&w, m->outputs.at[i].node, seen);
-    // Inputs that lead nowhere still belong to the model.
-    for (size_t i = 0; i < m->inputs.n; i++)
-        visit(&w, m->inputs.at[i].node, seen);
-    measure_depths(&w, seen);
+    measure_depths(&w);
+    // Inputs that lead nowhere still belong to the model: before all else at depth 0.
+    for (size_t i = m->inputs.n; i-- > 0;)
+        if (!seen[m->inputs.at[i].node])
+            w.index[m->nodes.at[m->inputs.at[i].node].layer] = INT_MIN + (int)i;
     *n = sort_layers(&w, ops, memory);
     twi_free(seen);
     return memory;

@@ -33,11 +33,16 @@ void twi_weight_ask_state(twi_weight_list *list, const char *name, tw_shape shap
 enum {
     TWI_KIND_RANDOM = 1, // active only in training, draws random numbers (Dropout …)
     TWI_KIND_OP = 2, // a bare Keras operation (keras.src.ops…): no weights, no `trainable`, no group in files
-    TWI_KIND_INPUT = 4,  // InputLayer
-    TWI_KIND_NEST = 8,   // a model used as a layer
-    TWI_KIND_NORM = 16,  // BatchNormalization: --bn freeze applies
-    TWI_KIND_LINEAR = 32 // without weights and result depends on one input only; heads may pool through it
+    TWI_KIND_INPUT = 4,   // InputLayer
+    TWI_KIND_NEST = 8,    // a model used as a layer
+    TWI_KIND_NORM = 16,   // BatchNormalization: --bn freeze applies
+    TWI_KIND_LINEAR = 32, // without weights and result depends on one input only; heads may pool through it
+    TWI_KIND_BARE = 64    // its Keras constructor takes no `trainable`: never written
 };
+
+// Bare operations (TWI_KIND_OP) are called with positional arguments, each a tensor or a number: x + 3.0 is Add(x, 3.0).
+// Their rows flagged TW_FIELD_ARGUMENT are these arguments in order: none where a tensor comes in. Files keep them with
+// the call (inbound_nodes), not in the config: see twi_layer_arguments.
 
 typedef struct tw_layer_kind {
     const char *name; // Keras class name, "Conv2D"

@@ -3,6 +3,7 @@
 #include "graph/model.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 void twi_weight_ask(twi_weight_list *list, const char *name, tw_shape shape, const tw_setting *init,
@@ -161,12 +162,18 @@ tw_status twi_layer_read(twi_layer *layer, const json_t *config, tw_err *err)
     return status;
 }
 
+static bool is_op(const twi_layer *layer)
+{
+    return layer->kind->flags & TWI_KIND_OP;
+}
+
 json_t *twi_layer_write(const twi_layer *layer, tw_err *err)
 {
     json_t *config = json_object();
     json_object_set_new(config, "name", json_string(layer->name));
     if (!(layer->kind->flags & (TWI_KIND_OP | TWI_KIND_INPUT))) {
-        json_object_set_new(config, "trainable", json_boolean(layer->is_trainable));
+        if (!(layer->kind->flags & TWI_KIND_BARE))
+            json_object_set_new(config, "trainable", json_boolean(layer->is_trainable));
         json_object_set_new(config, "dtype",
                             json_pack("{ss ss s{ss} sn}", "module", "keras", "class_name", "DTypePolicy",
                                       "config", "name", "float32", "registered_name"));
@@ -175,7 +182,41 @@ json_t *twi_layer_write(const twi_layer *layer, tw_err *err)
         json_decref(config);
         return NULL;
     }
+    for (const tw_field *f = layer->kind->fields; is_op(layer) && f->key; f++)
+        if (f->flags & TW_FIELD_ARGUMENT)
+            json_object_del(config, f->key);
     return config;
+}
+
+json_t *twi_layer_arguments(const twi_layer *layer, tw_err *err)
+{
+    json_t *config = json_object(), *list = NULL;
+    if (is_op(layer) && !twi_fields_write(layer->kind->fields, layer->config, config, err))
+        for (const tw_field *f = layer->kind->fields; f->key; f++)
+            if (f->flags & TW_FIELD_ARGUMENT) {
+                list = list ? list : json_array();
+                json_array_append(list, json_object_get(config, f->key));
+            }
+    json_decref(config);
+    return list;
+}
+
+tw_status twi_layer_set_argument(twi_layer *layer, int i, const json_t *value, tw_err *err)
+{
+    char where[128];
+    title(layer, where, sizeof where);
+    const tw_field *f = layer->kind->fields;
+    while (is_op(layer) && f->key && !((f->flags & TW_FIELD_ARGUMENT) && i-- == 0))
+        f++;
+    if (!is_op(layer) || !f->key)
+        return twi_fail_at(err, TW_EUNSUPPORTED, where, -1, "%s: not supported yet: a number as argument",
+                           where);
+    if (!json_is_number(value))
+        return twi_fail_at(err, TW_EUNSUPPORTED, where, -1,
+                           "%s: not supported yet: %s is neither a tensor nor a number", where, f->key);
+    char text[32];
+    snprintf(text, sizeof text, "%.17g", json_number_value(value));
+    return twi_field_set(f, layer->config, text, where, &layer->arena, err);
 }
 
 // ------------------------------------------------------------------------------------------------------------- weights

@@ -53,6 +53,10 @@ tw_status twi_layer_set(twi_layer *layer, const char *config, tw_err *err);
 tw_status twi_layer_read(twi_layer *layer, const json_t *config, tw_err *err);
 // Keras JSON "config" object: name, trainable, dtype policy, then the kind's fields. NULL with err.
 json_t *twi_layer_write(const twi_layer *layer, tw_err *err);
+// The numbers a bare operation is called with: a JSON array with null where a tensor comes in; NULL if the kind takes none.
+json_t *twi_layer_arguments(const twi_layer *layer, tw_err *err);
+// Sets the positional argument `i` of a bare operation to a number. TW_EUNSUPPORTED if the kind takes none there.
+tw_status twi_layer_set_argument(twi_layer *layer, int i, const json_t *value, tw_err *err);
 // layer.trainable = value, recursively; sets the flags of weights that were created trainable (Keras 3).
 void twi_layer_set_trainable(twi_layer *layer, bool value);
 // Number of values in own and nested weights; either result may be NULL.

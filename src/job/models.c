@@ -6,10 +6,10 @@
 #include <string.h>
 
 // Multiply-adds of one photo through the network with its classifier, at its default size.
-static int64_t count_macs(const twi_zoo_variant *v, tw_err *err)
+static int64_t count_macs(const char *name, tw_err *err)
 {
     twi_zoo_options o = {.has_top = true};
-    tw_model *m = twi_zoo_build(v->name, &o, err);
+    tw_model *m = twi_zoo_build(name, &o, err);
     twi_program program = {0};
     twi_value out[TWI_OP_OUT_MAX];
     twi_emit_options emit = {.batch = 1};
@@ -38,16 +38,21 @@ static char *find_weights(const twi_zoo_variant *v, bool has_top)
 
 static json_t *describe(const twi_zoo_variant *v, tw_err *err)
 {
+    // As --model takes it: a width other than 1 stands after a colon.
+    char name[96];
+    snprintf(name, sizeof name, "%s", v->name);
+    if (v->alpha != 1)
+        snprintf(name, sizeof name, "%s:%g", v->name, v->alpha);
     char *path = find_weights(v, false);
     if (!path)
         path = find_weights(v, true);
-    int64_t macs = count_macs(v, err);
+    int64_t macs = count_macs(name, err);
     if (err->status) {
         twi_free(path);
         return NULL;
     }
     json_t *weights = json_pack("{sb ss?}", "found", path != NULL, "path", path);
-    json_t *one = json_pack("{ss sI sI sI sI so}", "name", v->name, "params", (json_int_t)v->params,
+    json_t *one = json_pack("{ss sI sI sI sI so}", "name", name, "params", (json_int_t)v->params,
                             "params_no_top", (json_int_t)v->params_no_top, "macs", (json_int_t)macs,
                             "input_size", (json_int_t)v->input_size, "weights", weights);
     if (one && v->top1 > 0)
@@ -64,7 +69,7 @@ static void print_row(tw_context *tw, const json_t *one)
     if (top1 > 0)
         snprintf(accuracy, sizeof accuracy, "%.1f %%", 100 * top1);
     char params[32];
-    twi_print(tw, "%-22s %12s %9.2f %8.1f %6lld   %-7s  %s\n", twi_json_string(one, "name", ""),
+    twi_print(tw, "%-32s %12s %9.2f %8.1f %6lld   %-7s  %s\n", twi_json_string(one, "name", ""),
               twi_str_thousands(params, sizeof params, twi_json_int(one, "params", 0)),
               (double)twi_json_int(one, "macs", 0) / 1e9, (double)twi_json_int(one, "params", 0) * 4 / 1e6,
               (long long)twi_json_int(one, "input_size", 0), accuracy,
@@ -96,7 +101,7 @@ tw_status twi_job_models(tw_context *tw, const tw_models_options *o, tw_err *err
         twi_free(text);
         json_decref(all);
     } else if (!own.status) {
-        twi_print(tw, "%-22s %12s %9s %8s %6s   %-7s  %s\n", "name", "parameters", "GMACs", "MB", "input",
+        twi_print(tw, "%-32s %12s %9s %8s %6s   %-7s  %s\n", "name", "parameters", "GMACs", "MB", "input",
                   "top-1", "weights");
         json_array_foreach(list, i, one) print_row(tw, one);
     }

@@ -42,12 +42,23 @@ static bool has_alias(const tw_layer_kind *kind, const char *name)
     return false;
 }
 
-const tw_layer_kind *twi_layer_kind_find(const char *name)
+static const tw_layer_kind *find(const char *name, bool is_op)
 {
     // Class names first: an alias never hides one.
     for (int pass = 0; pass < 2; pass++)
         for (const tw_layer_kind *const *kind = twi_layers; *kind; kind++)
-            if (pass == 0 ? twi_layer_name_is((*kind)->name, name) : has_alias(*kind, name))
+            if (is_op == !!((*kind)->flags & TWI_KIND_OP) &&
+                (pass == 0 ? twi_layer_name_is((*kind)->name, name) : has_alias(*kind, name)))
                 return *kind;
     return NULL;
+}
+
+const tw_layer_kind *twi_layer_kind_find(const char *name)
+{
+    return find(name, false);
+}
+
+const tw_layer_kind *twi_layer_kind_of(const char *module, const char *class_name)
+{
+    return find(class_name, module && strncmp(module, "keras.src.ops", 13) == 0);
 }

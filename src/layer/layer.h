@@ -11,8 +11,10 @@ extern const tw_layer_kind *const twi_layers[]; // NULL-ended, in list order
 #include "layer/list.inc"
 #undef TW_LAYER
 
-// By Keras class name or alias ("Dense", "dense"; case, '-' and '_' do not matter), or NULL.
+// By Keras class name or alias ("Dense", "dense"; case, '-' and '_' do not matter), or NULL. Never a bare operation.
 const tw_layer_kind *twi_layer_kind_find(const char *name);
+// As files name it: bare operations by module keras.src.ops…, anything else by class name. module may be NULL.
+const tw_layer_kind *twi_layer_kind_of(const char *module, const char *class_name);
 // Whether two names are the same but for case, '-' and '_' (which may also be missing).
 bool twi_layer_name_is(const char *a, const char *b);
 

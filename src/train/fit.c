@@ -21,6 +21,7 @@ typedef struct trainer {
     twi_weights all;           // every weight of the model: what is kept and restored
     twi_plan *plan[2];         // full batches; the smaller last batch (NULL if none)
     twi_run *run[2];
+    twi_scorer *validation; // NULL: nothing to validate on
     int64_t batch, rest, k;
     int n_trained;
     int *first_slot;          // [n_trained] index into state->slot
@@ -141,6 +142,12 @@ static tw_status trainer_open(trainer *t, tw_err *err)
     t->sample_weight = twi_new((size_t)t->batch, sizeof *t->sample_weight, "sample weights", err);
     if (!t->order || !t->y || !t->sample_weight)
         return TW_ENOMEM;
+    if (t->o->validation && t->o->validation->n) {
+        t->validation = twi_scorer_new(t->m, t->o->validation, &t->o->loss, t->o->from, t->o->batch_size,
+                                       t->o->threads, err);
+        if (!t->validation)
+            return err && err->status ? err->status : TW_EFAILED;
+    }
     t->lr = t->o->learning_rate > 0 ? t->o->learning_rate : t->o->optimizer.value[0];
     return t->state->next_epoch > 0 ? take_state(t, err) : make_state(t, err);
 }
@@ -151,6 +158,7 @@ static void trainer_close(trainer *t)
         twi_run_free(t->run[i]);
         twi_plan_free(t->plan[i]);
     }
+    twi_scorer_free(t->validation);
     twi_weights_clear(&t->all);
     twi_free(t->order);
     twi_free(t->y);
@@ -305,10 +313,9 @@ static tw_status finish_epoch(trainer *t, twi_epoch *e, tw_err *err)
 {
     twi_fit_state *s = t->state;
     e->val_loss = e->val_accuracy = NAN;
-    if (t->o->validation && t->o->validation->n) {
+    if (t->validation) {
         twi_scores scores;
-        tw_status status = twi_score(t->m, t->o->validation, &t->o->loss, t->o->from, t->o->batch_size,
-                                     t->o->threads, NULL, &scores, err);
+        tw_status status = twi_scorer_run(t->validation, NULL, &scores, err);
         if (status)
             return status;
         e->val_loss = scores.loss;

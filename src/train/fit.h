@@ -87,10 +87,17 @@ tw_status twi_fit(tw_model *m, const twi_samples *train, const twi_fit_options *
 void twi_fit_state_clear(twi_fit_state *state);
 void twi_history_clear(twi_history *history);
 
-// Inference over all samples: predictions [n, k] into `output` (may be NULL), mean loss with regularization, accuracy.
 typedef struct twi_scores {
     double loss, accuracy;
 } twi_scores;
+// Inference over samples, ready to be done again after each epoch: the plan is made once. Lends model, samples and loss.
+typedef struct twi_scorer twi_scorer;
+twi_scorer *twi_scorer_new(const tw_model *m, const twi_samples *samples, const tw_setting *loss,
+                           const twi_frontier *from, int64_t batch_size, int threads, tw_err *err);
+// With the weights as they are now: predictions [n, k] into `output` (may be NULL), mean loss with regularization, accuracy.
+tw_status twi_scorer_run(twi_scorer *scorer, float *output, twi_scores *scores, tw_err *err);
+void twi_scorer_free(twi_scorer *scorer);
+// All three at once.
 tw_status twi_score(const tw_model *m, const twi_samples *samples, const tw_setting *loss,
                     const twi_frontier *from, int64_t batch_size, int threads, float *output,
                     twi_scores *scores, tw_err *err);

@@ -81,29 +81,78 @@ static tw_status score_batches(const twi_plan *plan, twi_run *run, const twi_sam
     return TW_OK;
 }
 
+struct twi_scorer {
+    const tw_model *m;
+    const twi_samples *samples;
+    const tw_setting *loss;
+    int64_t batch;
+    twi_plan *plan;
+    twi_run *run;
+    uint32_t *index; // [batch]
+    float *y;        // [batch, k]
+    bool has_run;
+};
+
+twi_scorer *twi_scorer_new(const tw_model *m, const twi_samples *s, const tw_setting *loss,
+                           const twi_frontier *from, int64_t batch_size, int threads, tw_err *err)
+{
+    if (s->n <= 0) {
+        twi_fail(err, TW_EINVAL, "there are no samples to score");
+        return NULL;
+    }
+    twi_scorer *scorer = twi_new(1, sizeof *scorer, "scoring", err);
+    if (!scorer)
+        return NULL;
+    *scorer =
+        (twi_scorer){.m = m, .samples = s, .loss = loss, .batch = s->n < batch_size ? s->n : batch_size};
+    twi_plan_options options = {.batch = scorer->batch, .from = from, .threads = threads};
+    scorer->plan = twi_plan_new(m, &options, err);
+    scorer->run = scorer->plan ? twi_run_new(scorer->plan, err) : NULL;
+    int64_t k = scorer->run ? twi_shape_last(twi_plan_output(scorer->plan, 0)) : 0;
+    scorer->index = twi_new((size_t)scorer->batch, sizeof *scorer->index, "a batch", err);
+    scorer->y = twi_new((size_t)(scorer->batch * k), sizeof *scorer->y, "targets", err);
+    if (!scorer->run || !scorer->index || !scorer->y) {
+        twi_scorer_free(scorer);
+        return NULL;
+    }
+    return scorer;
+}
+
+tw_status twi_scorer_run(twi_scorer *scorer, float *output, twi_scores *scores, tw_err *err)
+{
+    *scores = (twi_scores){0};
+    // The plan was made from the weights of then: what it laid out beforehand is laid out again.
+    tw_status status = scorer->has_run ? twi_plan_refresh(scorer->plan, err) : TW_OK;
+    scorer->has_run = true;
+    if (!status)
+        status = score_batches(scorer->plan, scorer->run, scorer->samples, scorer->loss, scorer->batch,
+                               scorer->index, scorer->y, output, scores, err);
+    if (!status)
+        scores->loss += twi_regularization(scorer->m, err);
+    return status;
+}
+
+void twi_scorer_free(twi_scorer *scorer)
+{
+    if (!scorer)
+        return;
+    twi_run_free(scorer->run);
+    twi_plan_free(scorer->plan);
+    twi_free(scorer->index);
+    twi_free(scorer->y);
+    twi_free(scorer);
+}
+
 tw_status twi_score(const tw_model *m, const twi_samples *s, const tw_setting *loss, const twi_frontier *from,
                     int64_t batch_size, int threads, float *output, twi_scores *scores, tw_err *err)
 {
     *scores = (twi_scores){0};
-    if (s->n <= 0)
-        return twi_fail(err, TW_EINVAL, "there are no samples to score");
-    int64_t batch = s->n < batch_size ? s->n : batch_size;
-    twi_plan_options options = {.batch = batch, .from = from, .threads = threads};
-    twi_plan *plan = twi_plan_new(m, &options, err);
-    twi_run *run = plan ? twi_run_new(plan, err) : NULL;
-    tw_status status = run ? TW_OK : TW_EFAILED;
-    uint32_t *index = twi_new((size_t)batch, sizeof *index, "a batch", err);
-    int64_t k = plan ? twi_shape_last(twi_plan_output(plan, 0)) : 1;
-    float *y = twi_new((size_t)(batch * k), sizeof *y, "targets", err);
-    if (!index || !y)
-        status = TW_ENOMEM;
-    if (!status)
-        status = score_batches(plan, run, s, loss, batch, index, y, output, scores, err);
-    if (!status)
-        scores->loss += twi_regularization(m, err);
-    twi_free(y);
-    twi_free(index);
-    twi_run_free(run);
-    twi_plan_free(plan);
-    return status ? (err && err->status ? err->status : status) : TW_OK;
+    tw_err own = {0};
+    twi_scorer *scorer = twi_scorer_new(m, s, loss, from, batch_size, threads, &own);
+    if (scorer)
+        twi_scorer_run(scorer, output, scores, &own);
+    twi_scorer_free(scorer);
+    if (own.status && err && !err->status)
+        *err = own;
+    return own.status;
 }

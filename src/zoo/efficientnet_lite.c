@@ -21,11 +21,11 @@ typedef struct lite {
 static const lite lite0 = {1.0, 1.0, 0.2}, lite1 = {1.0, 1.1, 0.2}, lite2 = {1.1, 1.2, 0.3},
                   lite3 = {1.2, 1.4, 0.3}, lite4 = {1.4, 1.8, 0.3};
 
-#define VARIANT(n_, size_, params_, no_top_, top1_, ...)                                       \
-    {                                                                                          \
-        .name = "efficientnet-lite" #n_, .model_name = "efficientnet-lite" #n_, .alpha = 1,    \
-        .input_size = size_, .min_size = 32, .preprocess = "lite", .params = params_,          \
-        .params_no_top = no_top_, .top1 = top1_, .weights = {__VA_ARGS__}, .detail = &lite##n_ \
+#define VARIANT(n_, size_, params_, no_top_, top1_, ...)                                                   \
+    {                                                                                                      \
+        TWI_VARIANT("efficientnet-lite" #n_, "efficientnet-lite" #n_, size_, 32, "lite", params_, no_top_, \
+                    top1_),                                                                                \
+            .weights = {__VA_ARGS__}, .detail = &lite##n_                                                  \
     }
 
 static const twi_zoo_variant efficientnet_lite_variants[] = {
@@ -41,16 +41,14 @@ static const twi_zoo_variant efficientnet_lite_variants[] = {
 
 // ------------------------------------------------------------------------------------------------------------- building
 
-#define CONV_INIT "VarianceScaling:2:fan_out:truncated_normal"
-
 // Convolution without bias, normalisation, and relu6 if `is_active`; layers <p>_<what>conv, <p>_<what>bn …
 static twi_tensor conv(tw_model *m, twi_tensor x, const char *p, const char *what, int64_t filters,
                        int kernel, int stride, bool is_active)
 {
-    x = CALL(
-        conv2d, x, NAME("%s_%sconv", p, what),
-        "filters=%lld kernel_size=%d strides=%d padding=same use_bias=false kernel_initializer=" CONV_INIT,
-        (long long)filters, kernel, stride);
+    x = CALL(conv2d, x, NAME("%s_%sconv", p, what),
+             "filters=%lld kernel_size=%d strides=%d padding=same use_bias=false "
+             "kernel_initializer=" TWI_EFFICIENTNET_CONV,
+             (long long)filters, kernel, stride);
     x = PLAIN(batch_normalization, x, NAME("%s_%sbn", p, what));
     return is_active ? CALL(relu, x, NAME("%s_%sactivation", p, what), "max_value=6") : x;
 }
@@ -66,9 +64,10 @@ static twi_tensor block(tw_model *m, twi_tensor in, const stage *s, const char *
     int64_t channels = twi_channels(m, x);
     if (s->expansion != 1)
         x = conv(m, x, p, "expand_", channels * s->expansion, 1, 1, true);
-    x = CALL(depthwise_conv2d, x, NAME("%s_dwconv", p),
-             "kernel_size=%d strides=%d padding=same use_bias=false depthwise_initializer=" CONV_INIT,
-             s->kernel, stride);
+    x = CALL(
+        depthwise_conv2d, x, NAME("%s_dwconv", p),
+        "kernel_size=%d strides=%d padding=same use_bias=false depthwise_initializer=" TWI_EFFICIENTNET_CONV,
+        s->kernel, stride);
     x = PLAIN(batch_normalization, x, NAME("%s_bn", p));
     x = CALL(relu, x, NAME("%s_activation", p), "max_value=6");
     x = conv(m, x, p, "project_", filters, 1, 1, false);
@@ -105,10 +104,8 @@ static void efficientnet_lite_build(tw_model *m, const twi_zoo_variant *v, const
     }
     x = PLAIN(global_average_pooling2d, x, "avg_pool");
     x = CALL(dropout, x, "top_dropout", "rate=%g", scale->dropout);
-    x = CALL(
-        dense, x, "predictions",
-        "units=%lld activation=%s kernel_initializer=VarianceScaling:0.333333333333333333:fan_out:uniform",
-        (long long)o->classes, o->classifier_activation);
+    x = CALL(dense, x, "predictions", "units=%lld activation=%s kernel_initializer=" TWI_EFFICIENTNET_DENSE,
+             (long long)o->classes, o->classifier_activation);
     twi_model_output(m, x);
 }
 

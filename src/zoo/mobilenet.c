@@ -12,7 +12,7 @@
         .weights = {                                                                                    \
             .file = "mobilenet_" file_ "_224_tf.h5",                                                    \
             .file_no_top = "mobilenet_" file_ "_224_tf_no_top.h5",                                      \
-            .url = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/"            \
+            .url = TWI_KERAS "mobilenet/"                                                               \
         }                                                                                               \
     }
 

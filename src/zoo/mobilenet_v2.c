@@ -14,7 +14,7 @@
         .weights = {                                                                                        \
             .file = FILE_OF(file_) ".h5",                                                                   \
             .file_no_top = FILE_OF(file_) "_no_top.h5",                                                     \
-            .url = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"             \
+            .url = TWI_KERAS "mobilenet_v2/"                                                                \
         }                                                                                                   \
     }
 

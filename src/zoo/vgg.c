@@ -15,34 +15,16 @@ typedef struct vgg {
 static const vgg vgg16 = {{2, 2, 3, 3, 3}}, vgg19 = {{2, 2, 4, 4, 4}};
 
 // 2. The variants: names, sizes, counts (a test builds each one and compares), published weights.
-#define PLACE "https://storage.googleapis.com/tensorflow/keras-applications/"
-
 static const twi_zoo_variant vgg_variants[] = {
-    {.name = "vgg16",
-     .model_name = "vgg16",
-     .alpha = 1,
-     .input_size = 224,
-     .min_size = 32,
-     .preprocess = "caffe",
-     .params = 138357544,
-     .params_no_top = 14714688,
-     .top1 = 0.713,
+    {TWI_VARIANT("vgg16", "vgg16", 224, 32, "caffe", 138357544, 14714688, 0.713),
      .weights = {"vgg16_weights_tf_dim_ordering_tf_kernels.h5",
                  "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "64373286793e3c8b2b4e3219cbf3544b",
-                 "6d6bbae143d832006294945121d1f1fc", PLACE "vgg16/"},
+                 "6d6bbae143d832006294945121d1f1fc", TWI_KERAS "vgg16/"},
      .detail = &vgg16},
-    {.name = "vgg19",
-     .model_name = "vgg19",
-     .alpha = 1,
-     .input_size = 224,
-     .min_size = 32,
-     .preprocess = "caffe",
-     .params = 143667240,
-     .params_no_top = 20024384,
-     .top1 = 0.713,
+    {TWI_VARIANT("vgg19", "vgg19", 224, 32, "caffe", 143667240, 20024384, 0.713),
      .weights = {"vgg19_weights_tf_dim_ordering_tf_kernels.h5",
                  "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", "cbe5617147190e668d6c5d5026f83318",
-                 "253f8cb515780f3b799900260a226db6", PLACE "vgg19/"},
+                 "253f8cb515780f3b799900260a226db6", TWI_KERAS "vgg19/"},
      .detail = &vgg19},
     {0}};
 

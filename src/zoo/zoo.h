@@ -14,6 +14,7 @@ typedef struct twi_zoo_options {
     int64_t classes;                   // with top; 0: 1000
     const char *classifier_activation; // with top; NULL: "softmax"
     const char *name;                  // of the model; NULL: Keras's
+    bool is_random; // Keras's weights=None: EfficientNet B0–B7 have one Rescaling more with published weights
 } twi_zoo_options;
 
 // A file of published weights.
@@ -21,6 +22,7 @@ typedef struct twi_zoo_weights {
     const char *file, *file_no_top; // Keras's own file names; no_top NULL: the same file serves
     const char *hash, *hash_no_top; // MD5 (32 hex) or SHA-256 (64 hex), or NULL
     const char *url;                // folder at its publisher, for `topwork fetch`; NULL: not fetched by URL
+    const char *remote, *remote_no_top; // names there, where they differ from `file`; or NULL
 } twi_zoo_weights;
 
 typedef struct twi_zoo_variant {

@@ -3,7 +3,8 @@
 // Arrays are raw little-endian f32 files; several are separated by commas. A model comes from
 //     model=FILE                                   any model file
 //     zoo=NAME [top=1] [input=H,W,C] [classes=N] [pooling=avg] [activation=F]
-//     head=N                                       puts the model as frozen trunk under [Rescaling, trunk, GAP, Dropout, Dense(N)]
+//     head=N                                       puts the model as frozen trunk under a small head of N classes
+//     trunk_weights=FILE                           read before the head is put on
 // and then weights=FILE [by_name=1] [skip_mismatch=1], freeze=SPEC, seed=N (initial values of what has none).
 // What a command gives goes to the files it is told and to stdout as JSON; errors go to stderr, the exit status is theirs.
 
@@ -125,10 +126,14 @@ static tw_model *under_head(tw_model *trunk, int classes, tw_err *err)
 
 static tw_model *make_model(const options *o, tw_err *err)
 {
-    const char *file = get(o, "model", NULL), *weights = get(o, "weights", NULL), *freeze = get(o, "freeze", NULL);
+    const char *file = get(o, "model", NULL), *weights = get(o, "weights", NULL),
+               *freeze = get(o, "freeze", NULL);
     twi_load_options load = {.by_name = number(o, "by_name", 0) != 0,
                              .skip_mismatch = number(o, "skip_mismatch", 0) != 0};
+    const char *trunk = get(o, "trunk_weights", NULL);
     tw_model *m = file ? twi_model_load(file, &load, NULL, err) : from_zoo(o, err);
+    if (m && trunk)
+        twi_weights_load(m, trunk, &load, NULL, err);
     if (m && get(o, "head", NULL)) {
         tw_model *whole = under_head(m, (int)number(o, "head", 1), err);
         twi_model_free(m);
@@ -229,6 +234,25 @@ static void cmd_layers(tw_model *m, options *o, tw_err *err)
     twi_free(order);
 }
 
+// Names in the order of Keras's model.layers, nests included.
+static void print_order(const tw_model *m, tw_err *err)
+{
+    int n = 0;
+    int *order = twi_model_order(m, false, &n, err);
+    for (int i = 0; order && i < n; i++) {
+        printf("{\"layer\": \"%s\"}\n", m->layers.at[order[i]]->name);
+        if (m->layers.at[order[i]]->nested)
+            print_order(m->layers.at[order[i]]->nested, err);
+    }
+    twi_free(order);
+}
+
+static void cmd_order(tw_model *m, options *o, tw_err *err)
+{
+    (void)o;
+    print_order(m, err);
+}
+
 static void cmd_save(tw_model *m, options *o, tw_err *err)
 {
     twi_model_save(m, get(o, "to", ""), err);
@@ -287,7 +311,8 @@ static void cmd_train(tw_model *m, options *o, tw_err *err)
         label[i] = (int32_t)t[i];
     s.x = x;
     int64_t k = twi_shape_last(&out);
-    twi_samples samples = {.n = (int64_t)n, .label = label, .n_classes = k == 1 ? 2 : k, .read = read_samples, .self = &s};
+    twi_samples samples = {
+        .n = (int64_t)n, .label = label, .n_classes = k == 1 ? 2 : k, .read = read_samples, .self = &s};
     twi_fit_options fit = {.phase = "train",
                            .epochs = (int64_t)number(o, "steps", 1),
                            .batch_size = (int64_t)n,
@@ -316,7 +341,8 @@ static void cmd_gradients(tw_model *m, options *o, tw_err *err)
     tw_shape out = twi_model_shape(m, m->outputs.at[0]), in = twi_model_shape(m, m->inputs.at[0]);
     in = twi_shape_batch(&in, 1);
     size_t row = (size_t)twi_shape_count(&in), total = 0, n_labels = 0;
-    float *x = read_array(get(o, "x", ""), row, &total, err), *t = read_array(get(o, "t", ""), 1, &n_labels, err);
+    float *x = read_array(get(o, "x", ""), row, &total, err),
+          *t = read_array(get(o, "t", ""), 1, &n_labels, err);
     int64_t k = twi_shape_last(&out), n = (int64_t)n_labels;
     twi_plan_options p = {.batch = n,
                           .is_training = true,
@@ -332,12 +358,10 @@ static void cmd_gradients(tw_model *m, options *o, tw_err *err)
     if (run && !err->status) {
         memcpy(twi_run_input(run, 0), x, total * sizeof *x);
         twi_run_forward(run, 1, 0, err);
-        const float *value = twi_run_logits(run);
         float *grad = twi_run_grad_logits(run);
         // Cross-entropies at the logits: (p - y) / n.
         for (int64_t i = 0; i < n * k; i++)
             grad[i] = (twi_run_output(run, 0)[i] - y[i]) / (float)n;
-        (void)value;
         twi_run_backward(run, 1, 0, err);
     }
     twi_weights all = {0};
@@ -369,8 +393,13 @@ static const struct {
     const char *name;
     void (*run)(tw_model *m, options *o, tw_err *err);
 } commands[] = {
-    {"gradients", cmd_gradients}, {"info", cmd_info},   {"layers", cmd_layers},
-    {"predict", cmd_predict},     {"save", cmd_save},   {"save_weights", cmd_save_weights},
+    {"gradients", cmd_gradients},
+    {"info", cmd_info},
+    {"layers", cmd_layers},
+    {"order", cmd_order},
+    {"predict", cmd_predict},
+    {"save", cmd_save},
+    {"save_weights", cmd_save_weights},
     {"train", cmd_train},
 };
 

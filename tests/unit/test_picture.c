@@ -121,7 +121,8 @@ static void a_picture_that_ends_early_is_an_error(void **state)
             }
             twi_free(cut);
         }
-        if (n_whole > 64)
+        // of an animation the second frame may be missing
+        if (n_whole > 64 && !strstr(names[i], "animated"))
             fail_msg("%s: %zu cut files were taken for whole", names[i], n_whole);
         twi_picture_clear(&whole);
         twi_picture_clear(&part);
@@ -268,8 +269,8 @@ static void a_jpeg_comes_smaller_only_while_it_is_enough(void **state)
     twi_picture p = {0};
     const struct {
         int64_t enough_width, enough_height, width, height;
-    } cases[] = {{0, 0, 16, 24},  {16, 24, 16, 24}, {8, 12, 8, 12},
-                 {8, 13, 10, 15}, {2, 2, 2, 3},     {100, 1, 16, 24}};
+    } cases[] = {{0, 0, 16, 24}, {16, 24, 16, 24}, {8, 12, 8, 12},  {8, 13, 16, 24},
+                 {5, 5, 8, 12},  {2, 2, 2, 3},     {100, 1, 16, 24}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tw_err err = {0};
         twi_picture_options o = {.enough_width = cases[i].enough_width,

@@ -90,6 +90,48 @@ static void scales_of_every_kind_are_folded(void **state)
     twi_model_free(m);
 }
 
+static void preprocessing_is_one_pass(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = twi_model_new("prepared", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 6, 6, 3));
+    x = net_layer(m, "Rescaling", "scale", x, "scale=0.5 offset=-1");
+    x = net_layer(m, "Normalization", "normal", x, "mean=0.1,0.2,0.3 variance=1,2,3");
+    net_done(m, net_layer(m, "Conv2D", "conv", x, "filters=4 kernel_size=3 padding=same"), 11);
+    compare_plans(m, (twi_plan_options){.is_reference = true}, 1e-5);
+    compare_plans(m, (twi_plan_options){.threads = 1}, 1e-5);
+    twi_plan *plan = net_plan(m, (twi_plan_options){.is_reference = true});
+    json_t *json = twi_plan_json(plan, &err);
+    assert_int_equal(json_array_size(json_object_get(json, "ops")), 2);
+    json_decref(json);
+    twi_plan_free(plan);
+    twi_model_free(m);
+}
+
+static void padding_goes_into_what_reads_it_where_that_is_exact(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = twi_model_new("pads", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 12, 12, 3));
+    x = net_layer(m, "ZeroPadding2D", "pad1", x, "padding=3");
+    x = net_layer(m, "Conv2D", "conv", x, "filters=8 kernel_size=5 strides=2");
+    twi_tensor negative = net_layer(m, "ZeroPadding2D", "pad2", x, "padding=1");
+    negative = net_layer(m, "MaxPooling2D", "pool2", negative, "pool_size=3 strides=2"); // zeros win: stays
+    x = net_layer(m, "ZeroPadding2D", "pad3", net_layer(m, "ReLU", "relu", x, ""), "padding=1");
+    x = net_layer(m, "MaxPooling2D", "pool3", x, "pool_size=3 strides=2");
+    net_done(m, net_join(m, "Add", "add", x, negative), 11);
+    compare_plans(m, (twi_plan_options){.is_reference = true}, 1e-5);
+    compare_plans(m, (twi_plan_options){.threads = 1}, 1e-5);
+    twi_plan *plan = net_plan(m, (twi_plan_options){.threads = 1});
+    json_t *json = twi_plan_json(plan, &err);
+    assert_int_equal(count_ops(json, "pad"), 1);
+    json_decref(json);
+    twi_plan_free(plan);
+    twi_model_free(m);
+}
+
 static void a_value_with_two_readers_is_not_folded_away(void **state)
 {
     (void)state;
@@ -97,10 +139,22 @@ static void a_value_with_two_readers_is_not_folded_away(void **state)
     tw_model *m = twi_model_new("two", false, &err);
     twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 6, 6, 3));
     twi_tensor y = net_layer(m, "Conv2D", "conv", x, "filters=4 kernel_size=3");
-    twi_tensor z = net_layer(m, "ReLU", "relu", net_layer(m, "BatchNormalization", "bn", y, ""), "");
-    net_done(m, net_join(m, "Add", "add", z, y), 11);
+    twi_tensor z = net_layer(m, "ReLU", "relu", y, "");
+    net_done(m, net_join(m, "Add", "add", z, net_layer(m, "BatchNormalization", "bn", y, "")), 11);
     compare_plans(m, (twi_plan_options){.threads = 1}, 1e-5);
     compare_plans(m, (twi_plan_options){.is_reference = true}, 1e-5);
+    twi_model_free(m);
+}
+
+static void a_relu_that_starts_late_stays_itself(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = twi_model_new("late", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 6, 6, 3));
+    x = net_layer(m, "Conv2D", "conv", x, "filters=4 kernel_size=3");
+    net_done(m, net_layer(m, "ReLU", "relu", x, "threshold=0.5"), 11);
+    compare_plans(m, (twi_plan_options){.threads = 1}, 1e-5);
     twi_model_free(m);
 }
 
@@ -153,6 +207,23 @@ static void logits_are_what_the_softmax_was_given(void **state)
         for (int i = 0; i < 5; i++)
             expect_near(p[i], exp(z[i]) / sum, 1e-5);
     }
+    twi_run_free(run);
+    twi_plan_free(plan);
+    twi_model_free(m);
+}
+
+static void logits_are_there_when_a_sigmoid_ends_the_model(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = twi_model_new("two", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 6));
+    net_done(m, net_layer(m, "Dense", "out", x, "units=1 activation=sigmoid"), 3);
+    twi_plan *plan = net_plan(m, (twi_plan_options){.threads = 1});
+    assert_int_equal(twi_plan_final(plan), TWI_FINAL_SIGMOID);
+    twi_run *run = net_run(plan, 5);
+    for (int i = 0; i < 2; i++)
+        expect_near(twi_run_output(run, 0)[i], 1 / (1 + exp(-twi_run_logits(run)[i])), 1e-6);
     twi_run_free(run);
     twi_plan_free(plan);
     twi_model_free(m);
@@ -305,10 +376,14 @@ int main(void)
         cmocka_unit_test(fused_plans_equal_the_plain_program),
         cmocka_unit_test(batch_norms_behind_convolutions_are_folded),
         cmocka_unit_test(scales_of_every_kind_are_folded),
+        cmocka_unit_test(preprocessing_is_one_pass),
+        cmocka_unit_test(padding_goes_into_what_reads_it_where_that_is_exact),
         cmocka_unit_test(a_value_with_two_readers_is_not_folded_away),
+        cmocka_unit_test(a_relu_that_starts_late_stays_itself),
         cmocka_unit_test(memory_is_used_again),
         cmocka_unit_test(inputs_stay_as_the_caller_filled_them),
         cmocka_unit_test(logits_are_what_the_softmax_was_given),
+        cmocka_unit_test(logits_are_there_when_a_sigmoid_ends_the_model),
         cmocka_unit_test(without_a_final_function_logits_are_the_output),
         cmocka_unit_test(threads_may_share_a_plan),
         cmocka_unit_test(refresh_sees_changed_weights),

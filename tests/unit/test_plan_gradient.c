@@ -221,6 +221,87 @@ static void batch_statistics_move_and_say_so(void **state)
     twi_model_free(m);
 }
 
+// Gradients of a plan with everything fused against those of the plain program.
+static void compare_gradients(const tw_model *m, bool is_training)
+{
+    tw_err err = {0};
+    twi_plan_options o = {.is_training = is_training, .wants_gradients = true};
+    twi_plan *plan[2];
+    twi_run *run[2];
+    for (int i = 0; i < 2; i++) {
+        o.is_reference = o.no_fusion = i;
+        plan[i] = net_plan(m, o);
+        run[i] = net_run(plan[i], 5);
+        net_numbers(twi_run_grad_logits(run[i]), net_count(twi_plan_output(plan[i], 0)), 9);
+        twi_run_backward(run[i], 1, 1, &err);
+        expect_ok(err);
+    }
+    expect_same(twi_run_logits(run[0]), twi_run_logits(run[1]), net_count(twi_plan_output(plan[0], 0)), 1e-4);
+    assert_int_equal(twi_plan_n_gradients(plan[0]), twi_plan_n_gradients(plan[1]));
+    for (int i = 0; i < twi_plan_n_gradients(plan[0]); i++) {
+        const twi_weight *w = twi_plan_gradient_weight(plan[1], i);
+        assert_ptr_equal(w, twi_plan_gradient_weight(plan[0], i));
+        const float *a = twi_run_gradient(run[0], i), *b = twi_run_gradient(run[1], i);
+        twi_difference d = twi_compare(a, b, twi_shape_count(&w->shape));
+        assert_true(d.std > 0);
+        expect_near(d.max_abs, 0, 1e-3 * d.std + 1e-5);
+    }
+    for (int i = 0; i < 2; i++) {
+        twi_run_free(run[i]);
+        twi_plan_free(plan[i]);
+    }
+}
+
+static void set_batch_norms_trainable(const tw_model *m, bool value)
+{
+    for (size_t i = 0; i < m->layers.n; i++)
+        if (m->layers.at[i]->kind->flags & TWI_KIND_NORM)
+            twi_layer_set_trainable(m->layers.at[i], value);
+}
+
+static void fused_plans_have_the_gradients_of_the_plain_program(void **state)
+{
+    (void)state;
+    tw_model *m = net_classifier(3);
+    compare_gradients(m, false);
+    compare_gradients(m, true);
+    set_batch_norms_trainable(m, false); // their scales ride on the trained kernels
+    compare_gradients(m, false);
+    compare_gradients(m, true);
+    twi_layer_set_trainable(twi_model_find(m, "conv2"), false); // folded, and gradients pass
+    compare_gradients(m, true);
+    twi_model_free(m);
+}
+
+static void frozen_batch_norms_behind_trained_kernels_cost_nothing(void **state)
+{
+    (void)state;
+    tw_model *m = net_classifier(3);
+    set_batch_norms_trainable(m, false);
+    twi_plan *plan = net_plan(m, (twi_plan_options){.is_training = true, .wants_gradients = true});
+    assert_false(has_op(plan, "batch_norm"));
+    assert_false(has_op(plan, "batch_norm backward"));
+    assert_true(has_op(plan, "binary")); // on the kernel
+    twi_plan_free(plan);
+    twi_model_free(m);
+}
+
+static void a_padded_convolution_passes_gradients(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = twi_model_new("pads", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 9, 9, 3));
+    x = net_layer(m, "Conv2D", "one", x, "filters=4 kernel_size=3 padding=same activation=tanh");
+    x = net_layer(m, "Conv2D", "two", net_layer(m, "ZeroPadding2D", "pad", x, "padding=2"),
+                  "filters=4 kernel_size=3 strides=2");
+    x = net_layer(m, "Dense", "out", net_layer(m, "GlobalAveragePooling2D", "gap", x, ""), "units=3");
+    net_done(m, x, 3);
+    check_gradients(m, (twi_plan_options){.threads = 1}, 6);
+    compare_gradients(m, true);
+    twi_model_free(m);
+}
+
 static void backward_without_gradients_is_refused(void **state)
 {
     (void)state;
@@ -246,6 +327,9 @@ int main(void)
         cmocka_unit_test(nothing_goes_back_into_a_frozen_trunk),
         cmocka_unit_test(gradients_from_a_frontier_equal_those_of_the_whole),
         cmocka_unit_test(batch_statistics_move_and_say_so),
+        cmocka_unit_test(fused_plans_have_the_gradients_of_the_plain_program),
+        cmocka_unit_test(frozen_batch_norms_behind_trained_kernels_cost_nothing),
+        cmocka_unit_test(a_padded_convolution_passes_gradients),
         cmocka_unit_test(backward_without_gradients_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

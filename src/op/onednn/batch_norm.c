@@ -104,6 +104,9 @@ static void backward(batch_norm *c)
     twi_bind(b, DNNL_ARG_DIFF_DST, TWI_GRAD_OUT, md);
     if (has(c, GAMMA))
         twi_bind(b, DNNL_ARG_SCALE, TWI_IN(GAMMA), c->vector);
+    // oneDNN 2 counts beta among the inputs of backward, and does not read it.
+    if (has(c, BETA))
+        twi_bind(b, DNNL_ARG_SHIFT, twi_scratch_for(b, c->vector), c->vector);
     bool wants_x = b->request->grads_wanted & 1;
     twi_bind(b, DNNL_ARG_DIFF_SRC, wants_x ? TWI_GRAD_IN(X) : twi_scratch_for(b, md), md);
     if (wants_parameters && has(c, GAMMA))

@@ -99,7 +99,7 @@ twi_kernel *twi_built(twi_builder *b)
 static twi_lent_md keep_md(twi_builder *b, tw_status status, twi_md md)
 {
     set_failed(b, status);
-    if (status)
+    if (b->is_over)
         return NULL;
     if (b->n_md == TWI_BUILDER_OWNS)
         TWI_BUG("a kernel describes more tensors than the builder holds");
@@ -118,7 +118,8 @@ twi_lent_md twi_dense(twi_builder *b, const tw_shape *shape, twi_axes axes, int6
     twi_md md = NULL;
     if (b->is_over)
         return NULL;
-    return keep_md(b, twi_md_dense(&md, shape, axes, groups, type, b->err), md);
+    tw_status status = twi_md_dense(&md, shape, axes, groups, type, b->err);
+    return keep_md(b, status, md);
 }
 
 twi_lent_md twi_any(twi_builder *b, const tw_shape *shape, twi_axes axes, int64_t groups,
@@ -127,7 +128,8 @@ twi_lent_md twi_any(twi_builder *b, const tw_shape *shape, twi_axes axes, int64_
     twi_md md = NULL;
     if (b->is_over)
         return NULL;
-    return keep_md(b, twi_md_any(&md, shape, axes, groups, type, b->err), md);
+    tw_status status = twi_md_any(&md, shape, axes, groups, type, b->err);
+    return keep_md(b, status, md);
 }
 
 twi_lent_md twi_part(twi_builder *b, twi_lent_md whole, const int64_t *dims, const int64_t *offsets)
@@ -178,12 +180,12 @@ dnnl_primitive_desc_t *twi_pd_at(twi_builder *b)
 
 bool twi_pd(twi_builder *b, dnnl_status_t status)
 {
+    if (status == dnnl_success) {
+        b->n_pd++; // kept even when the kernel is given up already: twi_built destroys it
+        return !b->is_over;
+    }
     if (b->is_over)
         return false;
-    if (status == dnnl_success) {
-        b->n_pd++;
-        return true;
-    }
     // What the library calls an invalid argument is a valid op that it does not take (padding wider than the window).
     if (status != dnnl_unimplemented && status != dnnl_invalid_arguments)
         set_failed(b, twi_dnnl_fail(status, b->steps->name, b->err));

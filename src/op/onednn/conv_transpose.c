@@ -63,10 +63,14 @@ static void backward_weights(transposed *c, dnnl_primitive_desc_t hint)
          wants_bias = c->has_bias && b->request->grads_wanted & 4;
     if (b->is_over)
         return;
+    if (!wants_kernel) {
+        twi_give_up(b);
+        return;
+    }
     dnnl_status_t status = dnnl_deconvolution_backward_weights_primitive_desc_create(
         twi_pd_at(b), b->engine, dnnl_deconvolution_direct, c->src, c->weights, wants_bias ? c->bias : NULL,
         c->dst, c->stride, c->dilate, c->pad_l, c->pad_r, hint, b->attr);
-    if (!wants_kernel || !twi_pd(b, status)) {
+    if (!twi_pd(b, status)) {
         twi_give_up(b);
         return;
     }

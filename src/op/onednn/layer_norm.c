@@ -86,6 +86,9 @@ static void backward(layer_norm *c)
     twi_bind(b, DNNL_ARG_DIFF_DST, TWI_GRAD_OUT, c->rows);
     if (has(c, GAMMA))
         twi_bind(b, DNNL_ARG_SCALE, TWI_IN(GAMMA), c->vector);
+    // oneDNN 2 counts beta among the inputs of backward, and does not read it.
+    if (has(c, BETA))
+        twi_bind(b, DNNL_ARG_SHIFT, twi_scratch_for(b, c->vector), c->vector);
     bind_grad(c, DNNL_ARG_DIFF_SRC, X, c->rows);
     if (wants_parameters && has(c, GAMMA))
         bind_grad(c, DNNL_ARG_DIFF_SCALE, GAMMA, c->vector);

@@ -65,9 +65,13 @@ static void backward_weights(matmul *m, dnnl_primitive_desc_t hint)
     bool wants_w = b->request->grads_wanted & 2, wants_bias = m->has_bias && b->request->grads_wanted & 4;
     if (b->is_over)
         return;
+    if (!wants_w) {
+        twi_give_up(b);
+        return;
+    }
     dnnl_status_t status = dnnl_inner_product_backward_weights_primitive_desc_create(
         twi_pd_at(b), b->engine, m->x, m->w, wants_bias ? m->bias : NULL, m->y, hint, b->attr);
-    if (!wants_w || !twi_pd(b, status)) {
+    if (!twi_pd(b, status)) {
         twi_give_up(b);
         return;
     }

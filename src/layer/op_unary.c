@@ -1,0 +1,166 @@
+// Bare operations of one tensor: activations without and with a number, softmax, flip.
+//
+// Source   keras.src.ops.nn and keras.src.ops.numpy, Keras 3.15: what keras.ops.relu(x) … in a Functional model becomes.
+//          Their config holds the numbers beside the tensor.
+
+#include "layer/layer.h"
+
+#include <math.h>
+
+typedef struct op_unary {
+    double number; // negative_slope, alpha
+    bool flag;     // approximate
+    int64_t axis;
+} op_unary;
+
+static const tw_field no_fields[] = {{0}};
+static const tw_field slope_fields[] = {
+    {TWI_FLOAT("negative_slope", "factor below zero", op_unary, number, 0, 1e30), .otherwise = "0.2"}, {0}};
+static const tw_field alpha_fields[] = {
+    {TWI_FLOAT("alpha", "how deep it goes below zero", op_unary, number, 0, 1e30), .otherwise = "1"}, {0}};
+static const tw_field approximate_fields[] = {
+    {TWI_FIELD("approximate", "by tanh instead of erf", TW_FIELD_BOOL, op_unary, flag), .otherwise = "true"},
+    {0}};
+static const tw_field axis_fields[] = {
+    {TWI_INT("axis", "along which axis", op_unary, axis, -TW_RANK_MAX, TW_RANK_MAX), .otherwise = "-1"}, {0}};
+
+static tw_status op_unary_infer(const op_unary *c, int n_in, const tw_shape *in, tw_shape *out, tw_err *err)
+{
+    (void)c, (void)n_in, (void)err;
+    return twi_same_shape(in, out);
+}
+TWI_THUNK_INFER(op_unary)
+
+#define EMIT(kind, ...)                                                                                   \
+    typedef op_unary kind;                                                                                \
+    static void kind##_emit(twi_emitter *e, const kind *c, int n_in, const twi_value *in, twi_value *out) \
+    {                                                                                                     \
+        (void)c, (void)n_in;                                                                              \
+        out[0] = twi_emit_activation(e, in[0], &(twi_activation_params){__VA_ARGS__});                    \
+    }                                                                                                     \
+    TWI_THUNK_EMIT(kind)
+
+EMIT(op_elu, .function = TWI_ELU, .alpha = c->number)
+EMIT(op_exp, .function = TWI_EXPONENTIAL)
+EMIT(op_gelu, .function = c->flag ? TWI_GELU_TANH : TWI_GELU)
+EMIT(op_hard_sigmoid, .function = TWI_HARD_SIGMOID)
+EMIT(op_hard_silu, .function = TWI_HARD_SILU)
+EMIT(op_leaky_relu, .function = TWI_RELU, .alpha = INFINITY, .beta = c->number)
+EMIT(op_relu, .function = TWI_RELU, .alpha = INFINITY)
+EMIT(op_relu6, .function = TWI_RELU, .alpha = 6)
+EMIT(op_sigmoid, .function = TWI_SIGMOID)
+EMIT(op_silu, .function = TWI_SILU)
+EMIT(op_softplus, .function = TWI_SOFTPLUS)
+EMIT(op_sqrt, .function = TWI_SQRT)
+EMIT(op_tanh, .function = TWI_TANH)
+
+#define UNARY .flags = TWI_KIND_OP | TWI_KIND_LINEAR, .size = sizeof(op_unary), .infer = op_unary_infer_thunk
+#define NN    .module = "keras.src.ops.nn", UNARY
+#define NUMPY .module = "keras.src.ops.numpy", UNARY
+
+const tw_layer_kind twi_layer_op_elu = {
+    .name = "Elu", .doc = "exponential below zero", NN, .fields = alpha_fields, .emit = op_elu_emit_thunk};
+
+const tw_layer_kind twi_layer_op_exp = {
+    .name = "Exp", .doc = "exp(x)", NUMPY, .fields = no_fields, .emit = op_exp_emit_thunk};
+
+const tw_layer_kind twi_layer_op_gelu = {
+    .name = "Gelu", .doc = "gelu", NN, .fields = approximate_fields, .emit = op_gelu_emit_thunk};
+
+const tw_layer_kind twi_layer_op_hard_sigmoid = {.name = "HardSigmoid",
+                                                 .doc = "relu6(x + 3) / 6",
+                                                 NN,
+                                                 .fields = no_fields,
+                                                 .emit = op_hard_sigmoid_emit_thunk};
+
+const tw_layer_kind twi_layer_op_hard_silu = {
+    .name = "HardSilu", .doc = "x hard_sigmoid(x)", NN, .fields = no_fields, .emit = op_hard_silu_emit_thunk};
+
+const tw_layer_kind twi_layer_op_leaky_relu = {.name = "LeakyRelu",
+                                               .doc = "flattens what is below zero",
+                                               NN,
+                                               .fields = slope_fields,
+                                               .emit = op_leaky_relu_emit_thunk};
+
+const tw_layer_kind twi_layer_op_relu = {.name = "Relu",
+                                         .doc = "cuts off what is below zero",
+                                         NN,
+                                         .fields = no_fields,
+                                         .emit = op_relu_emit_thunk};
+
+const tw_layer_kind twi_layer_op_relu6 = {
+    .name = "Relu6", .doc = "relu, at most 6", NN, .fields = no_fields, .emit = op_relu6_emit_thunk};
+
+const tw_layer_kind twi_layer_op_sigmoid = {
+    .name = "Sigmoid", .doc = "1 / (1 + exp(-x))", NN, .fields = no_fields, .emit = op_sigmoid_emit_thunk};
+
+const tw_layer_kind twi_layer_op_silu = {
+    .name = "Silu", .doc = "x sigmoid(x)", NN, .fields = no_fields, .emit = op_silu_emit_thunk};
+
+const tw_layer_kind twi_layer_op_softplus = {
+    .name = "Softplus", .doc = "log(1 + exp(x))", NN, .fields = no_fields, .emit = op_softplus_emit_thunk};
+
+const tw_layer_kind twi_layer_op_sqrt = {
+    .name = "Sqrt", .doc = "square root", NUMPY, .fields = no_fields, .emit = op_sqrt_emit_thunk};
+
+const tw_layer_kind twi_layer_op_tanh = {
+    .name = "Tanh", .doc = "hyperbolic tangent", NUMPY, .fields = no_fields, .emit = op_tanh_emit_thunk};
+
+// ------------------------------------------------------------------------------------------------------- with an axis
+
+typedef op_unary op_softmax, op_flip;
+
+static tw_status op_softmax_infer(const op_softmax *c, int n_in, const tw_shape *in, tw_shape *out,
+                                  tw_err *err)
+{
+    (void)n_in;
+    if (twi_axis(in, c->axis) != in->rank - 1)
+        return twi_fail(err, TW_EUNSUPPORTED, "not supported yet: axis %lld of rank %d (the last one is)",
+                        (long long)c->axis, in->rank);
+    return twi_same_shape(in, out);
+}
+
+static void op_softmax_emit(twi_emitter *e, const op_softmax *c, int n_in, const twi_value *in,
+                            twi_value *out)
+{
+    (void)c, (void)n_in;
+    out[0] = twi_emit_softmax(e, in[0]);
+}
+
+static tw_status op_flip_infer(const op_flip *c, int n_in, const tw_shape *in, tw_shape *out, tw_err *err)
+{
+    (void)n_in;
+    if (twi_axis(in, c->axis) < 1)
+        return twi_fail(err, TW_EINVAL, "axis %lld is no axis to flip", (long long)c->axis);
+    return twi_same_shape(in, out);
+}
+
+static void op_flip_emit(twi_emitter *e, const op_flip *c, int n_in, const twi_value *in, twi_value *out)
+{
+    (void)n_in;
+    tw_shape x = twi_value_shape(e, in[0]);
+    out[0] = twi_emit_flip(e, in[0], twi_axis(&x, c->axis));
+}
+
+TWI_THUNK_INFER(op_softmax)
+TWI_THUNK_EMIT(op_softmax)
+TWI_THUNK_INFER(op_flip)
+TWI_THUNK_EMIT(op_flip)
+
+const tw_layer_kind twi_layer_op_flip = {.name = "Flip",
+                                         .module = "keras.src.ops.numpy",
+                                         .doc = "reverses an axis",
+                                         .flags = TWI_KIND_OP | TWI_KIND_LINEAR,
+                                         .size = sizeof(op_unary),
+                                         .fields = axis_fields,
+                                         .infer = op_flip_infer_thunk,
+                                         .emit = op_flip_emit_thunk};
+
+const tw_layer_kind twi_layer_op_softmax = {.name = "Softmax",
+                                            .module = "keras.src.ops.nn",
+                                            .doc = "turns numbers into probabilities",
+                                            .flags = TWI_KIND_OP,
+                                            .size = sizeof(op_unary),
+                                            .fields = axis_fields,
+                                            .infer = op_softmax_infer_thunk,
+                                            .emit = op_softmax_emit_thunk};
