@@ -79,7 +79,7 @@ typedef struct tw_shape {
 } tw_shape;
 
 // TW_SHAPE(224, 224, 3): a shape of up to TW_RANK_MAX sizes. C++: tw_shape{3, {224, 224, 3}}.
-#define TW_SHAPE(...)                                                                                        \
+#define TW_SHAPE(...) \
     ((tw_shape){.rank = (int32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dim = {__VA_ARGS__}})
 
 // Zero, in members where 0 means the default: `.rate = TW_ZERO`. An odd number that no option can mean.
@@ -210,8 +210,9 @@ typedef enum tw_event_kind {
 
 typedef struct tw_event {
     tw_event_kind kind;
-    const char *stage; // "photos", "model", "features", "head", "fine-tune", "evaluate", "report", "predict"
-    const char *text;  // one line or more, lower case, no full stop; NULL where none
+    const char
+        *stage; // "photos", "model", "features", "head", "fine-tune", "fit", "evaluate", "report", "predict"
+    const char *text; // one line or more, lower case, no full stop; NULL where none
     int64_t done, total;
     const char *unit; // what is counted: "photos", "steps"; NULL: nothing is
     double seconds;   // since the stage began; TW_EVENT_EPOCH: of the epoch; 0: not known
@@ -613,8 +614,8 @@ TW_API void tw_dataset_free(tw_dataset *data);
 TW_API int64_t tw_dataset_count(const tw_dataset *data);
 TW_API int64_t tw_dataset_n_classes(const tw_dataset *data);
 TW_API const char *tw_dataset_class(const tw_dataset *data, int64_t i); // lent; NULL: without names
-// Of sample i: class (-1: not known), file (lent; NULL: of no file), and why it could not be read (lent; NULL: it could,
-// or nobody has tried yet).
+// Of sample i: class (-1: not known), file (lent; NULL: of no file), and why tw_fit could not read it (lent; NULL: it
+// could, or has not tried).
 TW_API int64_t tw_dataset_label(const tw_dataset *data, int64_t i);
 TW_API const char *tw_dataset_path(const tw_dataset *data, int64_t i);
 TW_API const char *tw_dataset_skipped(const tw_dataset *data, int64_t i);
@@ -630,7 +631,7 @@ typedef struct tw_compile_options {
     double learning_rate;  // 0: the optimizer's
     const char *loss;      // required
     const char *metrics;   // NULL or "accuracy": it is measured in any case
-    tw_err *err;
+    tw_err *err; // NULL: an error is recorded in the model, and tw_fit returns it
 } tw_compile_options;
 TW_API tw_status tw_compile_(const tw_compile_options *o);
 #define tw_compile(...) tw_compile_(&(tw_compile_options){.model = __VA_ARGS__})

@@ -12,316 +12,466 @@
 
 // Activation: applies a function to every number.
 typedef struct tw_activation_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    const char *activation;                 // function applied to the output; [linear]
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    const char *activation;                  // function applied to the output [linear]
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_activation_options;
 TW_API tw_layer_spec tw_activation_(const tw_activation_options *o);
 #define tw_activation(...) tw_activation_(&(tw_activation_options){.reserved_ = 0, __VA_ARGS__})
 
 // Add: sum of its inputs.
 typedef struct tw_add_tensors_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_add_tensors_options;
 TW_API tw_layer_spec tw_add_tensors_(const tw_add_tensors_options *o);
 #define tw_add_tensors(...) tw_add_tensors_(&(tw_add_tensors_options){.reserved_ = 0, __VA_ARGS__})
 
 // Average: mean of its inputs.
 typedef struct tw_average_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_average_options;
 TW_API tw_layer_spec tw_average_(const tw_average_options *o);
 #define tw_average(...) tw_average_(&(tw_average_options){.reserved_ = 0, __VA_ARGS__})
 
 // AveragePooling2D: mean of each window.
 typedef struct tw_average_pooling2d_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    int64_t pool_size[2];                   // height and width of the window; [2]
-    int64_t strides[2];                     // step of the window; none: its size
-    const char *padding;                    // valid: whole windows only; same: zeros around the picture (valid, same); [valid]
-    const char *data_format;                // order of the axes (channels last) (channels_last, channels_first); [channels_last]
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    int64_t pool_size[2];                    // height and width of the window [2]
+    int64_t strides[2];                      // step of the window; none: its size
+    const char *padding;                     // valid: whole windows only; same: zeros around the picture [valid]
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_average_pooling2d_options;
 TW_API tw_layer_spec tw_average_pooling2d_(const tw_average_pooling2d_options *o);
 #define tw_average_pooling2d(...) tw_average_pooling2d_(&(tw_average_pooling2d_options){.reserved_ = 0, __VA_ARGS__})
 
 // BatchNormalization: normalises each channel over the batch.
 typedef struct tw_batch_normalization_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    double momentum;                        // how slowly the moving statistics follow; [0.99]
-    double epsilon;                         // added to the variance; [0.001]
-    int64_t axis;                           // the channels' axis; [-1]
-    bool no_center;                         // do not add a learned offset (beta)
-    bool no_scale;                          // do not multiply by a learned factor (gamma)
-    const char *beta_initializer;           // how it starts; [zeros]
-    const char *gamma_initializer;          // how it starts; [ones]
-    const char *moving_mean_initializer;    // how it starts; [zeros]
-    const char *moving_variance_initializer;// how it starts; [ones]
-    const char *beta_regularizer;           // penalty added to the loss
-    const char *gamma_regularizer;          // penalty added to the loss
-    const char *name;                       // of the layer; [Keras's automatic name]
-    bool frozen;                            // trainable = False
+    int64_t reserved_;                       // not used: all options may be left out
+    double momentum;                         // how slowly the moving statistics follow [0.99]
+    double epsilon;                          // added to the variance [0.001]
+    int64_t axis;                            // the channels' axis [-1]
+    bool no_center;                          // do not add a learned offset (beta)
+    bool no_scale;                           // do not multiply by a learned factor (gamma)
+    const char *beta_initializer;            // how it starts [zeros]
+    const char *gamma_initializer;           // how it starts [ones]
+    const char *moving_mean_initializer;     // how it starts [zeros]
+    const char *moving_variance_initializer; // how it starts [ones]
+    const char *beta_regularizer;            // penalty added to the loss
+    const char *gamma_regularizer;           // penalty added to the loss
+    const char *name;                        // of the layer; [Keras's automatic name]
+    bool frozen;                             // trainable = False
 } tw_batch_normalization_options;
 TW_API tw_layer_spec tw_batch_normalization_(const tw_batch_normalization_options *o);
 #define tw_batch_normalization(...) tw_batch_normalization_(&(tw_batch_normalization_options){.reserved_ = 0, __VA_ARGS__})
 
+// CenterCrop: the middle of the picture.
+typedef struct tw_center_crop_options {
+    int64_t height;                          // height of the result; required
+    int64_t width;                           // width of the result; required
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    const char *name;                        // of the layer; [Keras's automatic name]
+} tw_center_crop_options;
+TW_API tw_layer_spec tw_center_crop_(const tw_center_crop_options *o);
+#define tw_center_crop(...) tw_center_crop_(&(tw_center_crop_options){.height = __VA_ARGS__})
+
 // Concatenate: inputs side by side.
 typedef struct tw_concatenate_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    int64_t axis;                           // axis along which they lie; [-1]
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    int64_t axis;                            // axis along which they lie [-1]
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_concatenate_options;
 TW_API tw_layer_spec tw_concatenate_(const tw_concatenate_options *o);
 #define tw_concatenate(...) tw_concatenate_(&(tw_concatenate_options){.reserved_ = 0, __VA_ARGS__})
 
 // Conv2D: convolution over height and width.
 typedef struct tw_conv2d_options {
-    int64_t filters;                        // number of output channels; required
-    int64_t kernel_size[2];                 // height and width of the window; required
-    const char *activation;                 // function applied to the output; [linear]
-    int64_t strides[2];                     // step of the window; [1]
-    const char *padding;                    // valid: whole windows only; same: zeros around the picture (valid, same); [valid]
-    const char *data_format;                // order of the axes (channels last) (channels_last, channels_first); [channels_last]
-    int64_t dilation_rate[2];               // distance of the window's pixels; [1]
-    int64_t groups;                         // parts of the channels that are convolved separately; [1]
-    bool no_bias;                           // do not add a learned offset
-    const char *kernel_initializer;         // how it starts; [glorot_uniform]
-    const char *bias_initializer;           // how it starts; [zeros]
-    const char *kernel_regularizer;         // penalty added to the loss
-    const char *bias_regularizer;           // penalty added to the loss
-    const char *name;                       // of the layer; [Keras's automatic name]
-    bool frozen;                            // trainable = False
+    int64_t filters;                         // number of output channels; required
+    int64_t kernel_size[2];                  // height and width of the window; required
+    const char *activation;                  // function applied to the output [linear]
+    int64_t strides[2];                      // step of the window [1]
+    const char *padding;                     // valid: whole windows only; same: zeros around the picture [valid]
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    int64_t dilation_rate[2];                // distance of the window's pixels [1]
+    int64_t groups;                          // parts of the channels that are convolved separately [1]
+    bool no_bias;                            // do not add a learned offset
+    const char *kernel_initializer;          // how it starts [glorot_uniform]
+    const char *bias_initializer;            // how it starts [zeros]
+    const char *kernel_regularizer;          // penalty added to the loss
+    const char *bias_regularizer;            // penalty added to the loss
+    const char *name;                        // of the layer; [Keras's automatic name]
+    bool frozen;                             // trainable = False
 } tw_conv2d_options;
 TW_API tw_layer_spec tw_conv2d_(const tw_conv2d_options *o);
 #define tw_conv2d(...) tw_conv2d_(&(tw_conv2d_options){.filters = __VA_ARGS__})
 
+// Conv2DTranspose: convolution that makes pictures larger.
+typedef struct tw_conv2d_transpose_options {
+    int64_t filters;                         // number of output channels; required
+    int64_t kernel_size[2];                  // height and width of the window; required
+    const char *activation;                  // function applied to the output [linear]
+    int64_t strides[2];                      // how many times larger [1]
+    const char *padding;                     // valid: whole windows only; same: zeros around the picture [valid]
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    int64_t dilation_rate[2];                // distance of the window's pixels [1]
+    bool no_bias;                            // do not add a learned offset
+    const char *kernel_initializer;          // how it starts [glorot_uniform]
+    const char *bias_initializer;            // how it starts [zeros]
+    const char *kernel_regularizer;          // penalty added to the loss
+    const char *bias_regularizer;            // penalty added to the loss
+    const char *name;                        // of the layer; [Keras's automatic name]
+    bool frozen;                             // trainable = False
+} tw_conv2d_transpose_options;
+TW_API tw_layer_spec tw_conv2d_transpose_(const tw_conv2d_transpose_options *o);
+#define tw_conv2d_transpose(...) tw_conv2d_transpose_(&(tw_conv2d_transpose_options){.filters = __VA_ARGS__})
+
 // Cropping2D: cuts the edges off.
 typedef struct tw_cropping2d_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    int64_t cropping[4];                    // rows and columns to cut: top, bottom, left, right; [0]
-    const char *data_format;                // order of the axes (channels last) (channels_last, channels_first); [channels_last]
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    int64_t cropping[4];                     // rows and columns to cut: top, bottom, left, right [0]
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_cropping2d_options;
 TW_API tw_layer_spec tw_cropping2d_(const tw_cropping2d_options *o);
 #define tw_cropping2d(...) tw_cropping2d_(&(tw_cropping2d_options){.reserved_ = 0, __VA_ARGS__})
 
+// CustomScaleLayer: adds a scaled residual.
+typedef struct tw_custom_scale_layer_options {
+    double scale;                            // factor of the second input; required
+    const char *name;                        // of the layer; [Keras's automatic name]
+} tw_custom_scale_layer_options;
+TW_API tw_layer_spec tw_custom_scale_layer_(const tw_custom_scale_layer_options *o);
+#define tw_custom_scale_layer(...) tw_custom_scale_layer_(&(tw_custom_scale_layer_options){.scale = __VA_ARGS__})
+
 // Dense: fully connected layer.
 typedef struct tw_dense_options {
-    int64_t units;                          // number of outputs; required
-    const char *activation;                 // function applied to the output; [linear]
-    bool no_bias;                           // do not add a learned offset
-    const char *kernel_initializer;         // how it starts; [glorot_uniform]
-    const char *bias_initializer;           // how it starts; [zeros]
-    const char *kernel_regularizer;         // penalty added to the loss
-    const char *bias_regularizer;           // penalty added to the loss
-    const char *name;                       // of the layer; [Keras's automatic name]
-    bool frozen;                            // trainable = False
+    int64_t units;                           // number of outputs; required
+    const char *activation;                  // function applied to the output [linear]
+    bool no_bias;                            // do not add a learned offset
+    const char *kernel_initializer;          // how it starts [glorot_uniform]
+    const char *bias_initializer;            // how it starts [zeros]
+    const char *kernel_regularizer;          // penalty added to the loss
+    const char *bias_regularizer;            // penalty added to the loss
+    const char *name;                        // of the layer; [Keras's automatic name]
+    bool frozen;                             // trainable = False
 } tw_dense_options;
 TW_API tw_layer_spec tw_dense_(const tw_dense_options *o);
 #define tw_dense(...) tw_dense_(&(tw_dense_options){.units = __VA_ARGS__})
 
 // DepthwiseConv2D: convolution of each channel by itself.
 typedef struct tw_depthwise_conv2d_options {
-    int64_t kernel_size[2];                 // height and width of the window; required
-    const char *activation;                 // function applied to the output; [linear]
-    int64_t depth_multiplier;               // output channels of each input channel; [1]
-    int64_t strides[2];                     // step of the window; [1]
-    const char *padding;                    // valid: whole windows only; same: zeros around the picture (valid, same); [valid]
-    const char *data_format;                // order of the axes (channels last) (channels_last, channels_first); [channels_last]
-    int64_t dilation_rate[2];               // distance of the window's pixels; [1]
-    bool no_bias;                           // do not add a learned offset
-    const char *depthwise_initializer;      // how it starts; [glorot_uniform]
-    const char *bias_initializer;           // how it starts; [zeros]
-    const char *depthwise_regularizer;      // penalty added to the loss
-    const char *bias_regularizer;           // penalty added to the loss
-    const char *name;                       // of the layer; [Keras's automatic name]
-    bool frozen;                            // trainable = False
+    int64_t kernel_size[2];                  // height and width of the window; required
+    const char *activation;                  // function applied to the output [linear]
+    int64_t depth_multiplier;                // output channels of each input channel [1]
+    int64_t strides[2];                      // step of the window [1]
+    const char *padding;                     // valid: whole windows only; same: zeros around the picture [valid]
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    int64_t dilation_rate[2];                // distance of the window's pixels [1]
+    bool no_bias;                            // do not add a learned offset
+    const char *depthwise_initializer;       // how it starts [glorot_uniform]
+    const char *bias_initializer;            // how it starts [zeros]
+    const char *depthwise_regularizer;       // penalty added to the loss
+    const char *bias_regularizer;            // penalty added to the loss
+    const char *name;                        // of the layer; [Keras's automatic name]
+    bool frozen;                             // trainable = False
 } tw_depthwise_conv2d_options;
 TW_API tw_layer_spec tw_depthwise_conv2d_(const tw_depthwise_conv2d_options *o);
 #define tw_depthwise_conv2d(...) tw_depthwise_conv2d_(&(tw_depthwise_conv2d_options){.kernel_size = __VA_ARGS__})
 
 // Dropout: drops numbers at random while training.
 typedef struct tw_dropout_options {
-    double rate;                            // share of numbers that are dropped; required
-    int64_t noise_shape[TW_RANK_MAX];       // axes along which the mask varies
-    const char *name;                       // of the layer; [Keras's automatic name]
+    double rate;                             // share of numbers that are dropped; required
+    int64_t noise_shape[TW_RANK_MAX];        // axes along which the mask varies
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_dropout_options;
 TW_API tw_layer_spec tw_dropout_(const tw_dropout_options *o);
 #define tw_dropout(...) tw_dropout_(&(tw_dropout_options){.rate = __VA_ARGS__})
 
+// ELU: exponential below zero.
+typedef struct tw_elu_options {
+    int64_t reserved_;                       // not used: all options may be left out
+    double alpha;                            // how deep it goes below zero [1]
+    const char *name;                        // of the layer; [Keras's automatic name]
+} tw_elu_options;
+TW_API tw_layer_spec tw_elu_(const tw_elu_options *o);
+#define tw_elu(...) tw_elu_(&(tw_elu_options){.reserved_ = 0, __VA_ARGS__})
+
 // Flatten: everything in one row.
 typedef struct tw_flatten_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    const char *data_format;                // order of the axes (channels last) (channels_last, channels_first); [channels_last]
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_flatten_options;
 TW_API tw_layer_spec tw_flatten_(const tw_flatten_options *o);
 #define tw_flatten(...) tw_flatten_(&(tw_flatten_options){.reserved_ = 0, __VA_ARGS__})
 
 // GlobalAveragePooling2D: mean of each channel.
 typedef struct tw_global_average_pooling2d_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    const char *data_format;                // order of the axes (channels last) (channels_last, channels_first); [channels_last]
-    bool keepdims;                          // keep height and width, as 1
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    bool keepdims;                           // keep height and width, as 1
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_global_average_pooling2d_options;
 TW_API tw_layer_spec tw_global_average_pooling2d_(const tw_global_average_pooling2d_options *o);
 #define tw_global_average_pooling2d(...) tw_global_average_pooling2d_(&(tw_global_average_pooling2d_options){.reserved_ = 0, __VA_ARGS__})
 
 // GlobalMaxPooling2D: largest number of each channel.
 typedef struct tw_global_max_pooling2d_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    const char *data_format;                // order of the axes (channels last) (channels_last, channels_first); [channels_last]
-    bool keepdims;                          // keep height and width, as 1
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    bool keepdims;                           // keep height and width, as 1
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_global_max_pooling2d_options;
 TW_API tw_layer_spec tw_global_max_pooling2d_(const tw_global_max_pooling2d_options *o);
 #define tw_global_max_pooling2d(...) tw_global_max_pooling2d_(&(tw_global_max_pooling2d_options){.reserved_ = 0, __VA_ARGS__})
 
+// GroupNormalization: normalises groups of channels.
+typedef struct tw_group_normalization_options {
+    int64_t reserved_;                       // not used: all options may be left out
+    int64_t groups;                          // number of groups; -1: one a channel [32]
+    int64_t axis;                            // the channels' axis [-1]
+    double epsilon;                          // added to the variance [0.001]
+    bool no_center;                          // do not add a learned offset (beta)
+    bool no_scale;                           // do not multiply by a learned factor (gamma)
+    const char *beta_initializer;            // how it starts [zeros]
+    const char *gamma_initializer;           // how it starts [ones]
+    const char *beta_regularizer;            // penalty added to the loss
+    const char *gamma_regularizer;           // penalty added to the loss
+    const char *name;                        // of the layer; [Keras's automatic name]
+    bool frozen;                             // trainable = False
+} tw_group_normalization_options;
+TW_API tw_layer_spec tw_group_normalization_(const tw_group_normalization_options *o);
+#define tw_group_normalization(...) tw_group_normalization_(&(tw_group_normalization_options){.reserved_ = 0, __VA_ARGS__})
+
+// Identity: gives its input back.
+typedef struct tw_identity_options {
+    int64_t reserved_;                       // not used: all options may be left out
+    const char *name;                        // of the layer; [Keras's automatic name]
+} tw_identity_options;
+TW_API tw_layer_spec tw_identity_(const tw_identity_options *o);
+#define tw_identity(...) tw_identity_(&(tw_identity_options){.reserved_ = 0, __VA_ARGS__})
+
+// LayerNormalization: normalises each row over its channels.
+typedef struct tw_layer_normalization_options {
+    int64_t reserved_;                       // not used: all options may be left out
+    double epsilon;                          // added to the variance [0.001]
+    int64_t axis;                            // the axis that is normalised [-1]
+    bool no_center;                          // do not add a learned offset (beta)
+    bool no_scale;                           // do not multiply by a learned factor (gamma)
+    const char *beta_initializer;            // how it starts [zeros]
+    const char *gamma_initializer;           // how it starts [ones]
+    const char *beta_regularizer;            // penalty added to the loss
+    const char *gamma_regularizer;           // penalty added to the loss
+    const char *name;                        // of the layer; [Keras's automatic name]
+    bool frozen;                             // trainable = False
+} tw_layer_normalization_options;
+TW_API tw_layer_spec tw_layer_normalization_(const tw_layer_normalization_options *o);
+#define tw_layer_normalization(...) tw_layer_normalization_(&(tw_layer_normalization_options){.reserved_ = 0, __VA_ARGS__})
+
+// LayerScale: one learned factor a channel.
+typedef struct tw_layer_scale_options {
+    double init_values;                      // how gamma starts; required
+    int64_t projection_dim;                  // number of channels; required
+    const char *name;                        // of the layer; [Keras's automatic name]
+    bool frozen;                             // trainable = False
+} tw_layer_scale_options;
+TW_API tw_layer_spec tw_layer_scale_(const tw_layer_scale_options *o);
+#define tw_layer_scale(...) tw_layer_scale_(&(tw_layer_scale_options){.init_values = __VA_ARGS__})
+
+// LeakyReLU: flattens what is below zero.
+typedef struct tw_leaky_relu_options {
+    int64_t reserved_;                       // not used: all options may be left out
+    double negative_slope;                   // factor below zero [0.3]
+    double alpha;                            // factor below zero
+    const char *name;                        // of the layer; [Keras's automatic name]
+} tw_leaky_relu_options;
+TW_API tw_layer_spec tw_leaky_relu_(const tw_leaky_relu_options *o);
+#define tw_leaky_relu(...) tw_leaky_relu_(&(tw_leaky_relu_options){.reserved_ = 0, __VA_ARGS__})
+
 // MaxPooling2D: largest number of each window.
 typedef struct tw_max_pooling2d_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    int64_t pool_size[2];                   // height and width of the window; [2]
-    int64_t strides[2];                     // step of the window; none: its size
-    const char *padding;                    // valid: whole windows only; same: zeros around the picture (valid, same); [valid]
-    const char *data_format;                // order of the axes (channels last) (channels_last, channels_first); [channels_last]
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    int64_t pool_size[2];                    // height and width of the window [2]
+    int64_t strides[2];                      // step of the window; none: its size
+    const char *padding;                     // valid: whole windows only; same: zeros around the picture [valid]
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_max_pooling2d_options;
 TW_API tw_layer_spec tw_max_pooling2d_(const tw_max_pooling2d_options *o);
 #define tw_max_pooling2d(...) tw_max_pooling2d_(&(tw_max_pooling2d_options){.reserved_ = 0, __VA_ARGS__})
 
 // Maximum: largest of its inputs.
 typedef struct tw_maximum_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_maximum_options;
 TW_API tw_layer_spec tw_maximum_(const tw_maximum_options *o);
 #define tw_maximum(...) tw_maximum_(&(tw_maximum_options){.reserved_ = 0, __VA_ARGS__})
 
 // Minimum: smallest of its inputs.
 typedef struct tw_minimum_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_minimum_options;
 TW_API tw_layer_spec tw_minimum_(const tw_minimum_options *o);
 #define tw_minimum(...) tw_minimum_(&(tw_minimum_options){.reserved_ = 0, __VA_ARGS__})
 
 // Multiply: product of its inputs.
 typedef struct tw_multiply_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_multiply_options;
 TW_API tw_layer_spec tw_multiply_(const tw_multiply_options *o);
 #define tw_multiply(...) tw_multiply_(&(tw_multiply_options){.reserved_ = 0, __VA_ARGS__})
 
 // Normalization: subtracts a mean, divides by a deviation.
 typedef struct tw_normalization_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    int64_t axis;                           // the channels' axis; [-1]
-    bool invert;                            // undo it instead
-    double mean[4];                         // fixed mean, one or one a channel
-    double variance[4];                     // fixed variance, one or one a channel
-    const char *name;                       // of the layer; [Keras's automatic name]
-    bool frozen;                            // trainable = False
+    int64_t reserved_;                       // not used: all options may be left out
+    int64_t axis;                            // the channels' axis [-1]
+    bool invert;                             // undo it instead
+    double mean[4];                          // fixed mean, one or one a channel
+    double variance[4];                      // fixed variance, one or one a channel
+    const char *name;                        // of the layer; [Keras's automatic name]
+    bool frozen;                             // trainable = False
 } tw_normalization_options;
 TW_API tw_layer_spec tw_normalization_(const tw_normalization_options *o);
 #define tw_normalization(...) tw_normalization_(&(tw_normalization_options){.reserved_ = 0, __VA_ARGS__})
 
 // Permute: other order of the axes.
 typedef struct tw_permute_options {
-    int64_t dims[TW_RANK_MAX];              // axes of the input, from 1; required
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t dims[TW_RANK_MAX];               // axes of the input, from 1; required
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_permute_options;
 TW_API tw_layer_spec tw_permute_(const tw_permute_options *o);
 #define tw_permute(...) tw_permute_(&(tw_permute_options){.dims = __VA_ARGS__})
 
+// PReLU: relu with a learned slope below zero.
+typedef struct tw_prelu_options {
+    int64_t reserved_;                       // not used: all options may be left out
+    const char *alpha_initializer;           // how it starts [zeros]
+    const char *alpha_regularizer;           // penalty added to the loss
+    int64_t shared_axes[TW_RANK_MAX];        // axes along which alpha is the same, from 1
+    const char *name;                        // of the layer; [Keras's automatic name]
+    bool frozen;                             // trainable = False
+} tw_prelu_options;
+TW_API tw_layer_spec tw_prelu_(const tw_prelu_options *o);
+#define tw_prelu(...) tw_prelu_(&(tw_prelu_options){.reserved_ = 0, __VA_ARGS__})
+
 // ReLU: cuts off what is below zero.
 typedef struct tw_relu_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    double max_value;                       // largest output
-    double negative_slope;                  // factor below the threshold
-    double threshold;                       // where the line begins
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    double max_value;                        // largest output
+    double negative_slope;                   // factor below the threshold
+    double threshold;                        // where the line begins
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_relu_options;
 TW_API tw_layer_spec tw_relu_(const tw_relu_options *o);
 #define tw_relu(...) tw_relu_(&(tw_relu_options){.reserved_ = 0, __VA_ARGS__})
 
 // Rescaling: multiplies and adds.
 typedef struct tw_rescaling_options {
-    double scale[4];                        // factor, one or one a channel; required
-    double offset[4];                       // added, one or one a channel; [0]
-    const char *name;                       // of the layer; [Keras's automatic name]
+    double scale[4];                         // factor, one or one a channel; required
+    double offset[4];                        // added, one or one a channel [0]
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_rescaling_options;
 TW_API tw_layer_spec tw_rescaling_(const tw_rescaling_options *o);
 #define tw_rescaling(...) tw_rescaling_(&(tw_rescaling_options){.scale = __VA_ARGS__})
 
 // Reshape: the same numbers under another shape.
 typedef struct tw_reshape_options {
-    int64_t target_shape[TW_RANK_MAX];      // sizes without the batch; required
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t target_shape[TW_RANK_MAX];       // sizes without the batch; required
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_reshape_options;
 TW_API tw_layer_spec tw_reshape_(const tw_reshape_options *o);
 #define tw_reshape(...) tw_reshape_(&(tw_reshape_options){.target_shape = __VA_ARGS__})
 
+// Resizing: pictures of a fixed size.
+typedef struct tw_resizing_options {
+    int64_t height;                          // height of the result; required
+    int64_t width;                           // width of the result; required
+    const char *interpolation;               // how pixels in between are found (nearest, bilinear) [bilinear]
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    const char *name;                        // of the layer; [Keras's automatic name]
+} tw_resizing_options;
+TW_API tw_layer_spec tw_resizing_(const tw_resizing_options *o);
+#define tw_resizing(...) tw_resizing_(&(tw_resizing_options){.height = __VA_ARGS__})
+
 // SeparableConv2D: depthwise, then 1×1 convolution.
 typedef struct tw_separable_conv2d_options {
-    int64_t filters;                        // number of output channels; required
-    int64_t kernel_size[2];                 // height and width of the window; required
-    const char *activation;                 // function applied to the output; [linear]
-    int64_t depth_multiplier;               // channels in between, of each input channel; [1]
-    int64_t strides[2];                     // step of the window; [1]
-    const char *padding;                    // valid: whole windows only; same: zeros around the picture (valid, same); [valid]
-    const char *data_format;                // order of the axes (channels last) (channels_last, channels_first); [channels_last]
-    int64_t dilation_rate[2];               // distance of the window's pixels; [1]
-    bool no_bias;                           // do not add a learned offset
-    const char *depthwise_initializer;      // how it starts; [glorot_uniform]
-    const char *pointwise_initializer;      // how it starts; [glorot_uniform]
-    const char *bias_initializer;           // how it starts; [zeros]
-    const char *depthwise_regularizer;      // penalty added to the loss
-    const char *pointwise_regularizer;      // penalty added to the loss
-    const char *bias_regularizer;           // penalty added to the loss
-    const char *name;                       // of the layer; [Keras's automatic name]
-    bool frozen;                            // trainable = False
+    int64_t filters;                         // number of output channels; required
+    int64_t kernel_size[2];                  // height and width of the window; required
+    const char *activation;                  // function applied to the output [linear]
+    int64_t depth_multiplier;                // channels in between, of each input channel [1]
+    int64_t strides[2];                      // step of the window [1]
+    const char *padding;                     // valid: whole windows only; same: zeros around the picture [valid]
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    int64_t dilation_rate[2];                // distance of the window's pixels [1]
+    bool no_bias;                            // do not add a learned offset
+    const char *depthwise_initializer;       // how it starts [glorot_uniform]
+    const char *pointwise_initializer;       // how it starts [glorot_uniform]
+    const char *bias_initializer;            // how it starts [zeros]
+    const char *depthwise_regularizer;       // penalty added to the loss
+    const char *pointwise_regularizer;       // penalty added to the loss
+    const char *bias_regularizer;            // penalty added to the loss
+    const char *name;                        // of the layer; [Keras's automatic name]
+    bool frozen;                             // trainable = False
 } tw_separable_conv2d_options;
 TW_API tw_layer_spec tw_separable_conv2d_(const tw_separable_conv2d_options *o);
 #define tw_separable_conv2d(...) tw_separable_conv2d_(&(tw_separable_conv2d_options){.filters = __VA_ARGS__})
 
 // Softmax: turns numbers into probabilities.
 typedef struct tw_softmax_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    int64_t axis;                           // what sums to one; [-1]
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    int64_t axis;                            // what sums to one [-1]
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_softmax_options;
 TW_API tw_layer_spec tw_softmax_(const tw_softmax_options *o);
 #define tw_softmax(...) tw_softmax_(&(tw_softmax_options){.reserved_ = 0, __VA_ARGS__})
 
+// SpatialDropout2D: drops channels at random while training.
+typedef struct tw_spatial_dropout2d_options {
+    double rate;                             // share of channels that are dropped; required
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    const char *name;                        // of the layer; [Keras's automatic name]
+} tw_spatial_dropout2d_options;
+TW_API tw_layer_spec tw_spatial_dropout2d_(const tw_spatial_dropout2d_options *o);
+#define tw_spatial_dropout2d(...) tw_spatial_dropout2d_(&(tw_spatial_dropout2d_options){.rate = __VA_ARGS__})
+
+// StochasticDepth: drops samples at random while training.
+typedef struct tw_stochastic_depth_options {
+    double drop_path_rate;                   // share of samples that are dropped; required
+    const char *name;                        // of the layer; [Keras's automatic name]
+} tw_stochastic_depth_options;
+TW_API tw_layer_spec tw_stochastic_depth_(const tw_stochastic_depth_options *o);
+#define tw_stochastic_depth(...) tw_stochastic_depth_(&(tw_stochastic_depth_options){.drop_path_rate = __VA_ARGS__})
+
 // Subtract: first input less the second.
 typedef struct tw_subtract_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_subtract_options;
 TW_API tw_layer_spec tw_subtract_(const tw_subtract_options *o);
 #define tw_subtract(...) tw_subtract_(&(tw_subtract_options){.reserved_ = 0, __VA_ARGS__})
 
 // UpSampling2D: a larger picture.
 typedef struct tw_up_sampling2d_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    int64_t size[2];                        // how many times as high and wide; [2]
-    const char *interpolation;              // how pixels in between are found (nearest, bilinear); [nearest]
-    const char *data_format;                // order of the axes (channels last) (channels_last, channels_first); [channels_last]
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    int64_t size[2];                         // how many times as high and wide [2]
+    const char *interpolation;               // how pixels in between are found (nearest, bilinear) [nearest]
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_up_sampling2d_options;
 TW_API tw_layer_spec tw_up_sampling2d_(const tw_up_sampling2d_options *o);
 #define tw_up_sampling2d(...) tw_up_sampling2d_(&(tw_up_sampling2d_options){.reserved_ = 0, __VA_ARGS__})
 
 // ZeroPadding2D: zeros around the picture.
 typedef struct tw_zero_padding2d_options {
-    int64_t reserved_;                      // not used: all options may be left out
-    int64_t padding[4];                     // rows and columns of zeros: top, bottom, left, right; [1]
-    const char *data_format;                // order of the axes (channels last) (channels_last, channels_first); [channels_last]
-    const char *name;                       // of the layer; [Keras's automatic name]
+    int64_t reserved_;                       // not used: all options may be left out
+    int64_t padding[4];                      // rows and columns of zeros: top, bottom, left, right [1]
+    const char *data_format;                 // order of the axes (channels last) (channels_last, channels_first) [channels_last]
+    const char *name;                        // of the layer; [Keras's automatic name]
 } tw_zero_padding2d_options;
 TW_API tw_layer_spec tw_zero_padding2d_(const tw_zero_padding2d_options *o);
 #define tw_zero_padding2d(...) tw_zero_padding2d_(&(tw_zero_padding2d_options){.reserved_ = 0, __VA_ARGS__})

@@ -54,6 +54,16 @@ tw_layer_spec tw_batch_normalization_(const tw_batch_normalization_options *o)
     return twi_spec_write("BatchNormalization", batch_normalization_rows, o, o ? o->name : NULL, o && o->frozen);
 }
 
+static const twi_option_row center_crop_rows[] = {
+    {"height", offsetof(tw_center_crop_options, height)},
+    {"width", offsetof(tw_center_crop_options, width)},
+    {"data_format", offsetof(tw_center_crop_options, data_format)},
+    {0}};
+tw_layer_spec tw_center_crop_(const tw_center_crop_options *o)
+{
+    return twi_spec_write("CenterCrop", center_crop_rows, o, o ? o->name : NULL, false);
+}
+
 static const twi_option_row concatenate_rows[] = {
     {"axis", offsetof(tw_concatenate_options, axis)},
     {0}};
@@ -82,6 +92,25 @@ tw_layer_spec tw_conv2d_(const tw_conv2d_options *o)
     return twi_spec_write("Conv2D", conv2d_rows, o, o ? o->name : NULL, o && o->frozen);
 }
 
+static const twi_option_row conv2d_transpose_rows[] = {
+    {"filters", offsetof(tw_conv2d_transpose_options, filters)},
+    {"kernel_size", offsetof(tw_conv2d_transpose_options, kernel_size)},
+    {"activation", offsetof(tw_conv2d_transpose_options, activation)},
+    {"strides", offsetof(tw_conv2d_transpose_options, strides)},
+    {"padding", offsetof(tw_conv2d_transpose_options, padding)},
+    {"data_format", offsetof(tw_conv2d_transpose_options, data_format)},
+    {"dilation_rate", offsetof(tw_conv2d_transpose_options, dilation_rate)},
+    {"use_bias", offsetof(tw_conv2d_transpose_options, no_bias)},
+    {"kernel_initializer", offsetof(tw_conv2d_transpose_options, kernel_initializer)},
+    {"bias_initializer", offsetof(tw_conv2d_transpose_options, bias_initializer)},
+    {"kernel_regularizer", offsetof(tw_conv2d_transpose_options, kernel_regularizer)},
+    {"bias_regularizer", offsetof(tw_conv2d_transpose_options, bias_regularizer)},
+    {0}};
+tw_layer_spec tw_conv2d_transpose_(const tw_conv2d_transpose_options *o)
+{
+    return twi_spec_write("Conv2DTranspose", conv2d_transpose_rows, o, o ? o->name : NULL, o && o->frozen);
+}
+
 static const twi_option_row cropping2d_rows[] = {
     {"cropping", offsetof(tw_cropping2d_options, cropping)},
     {"data_format", offsetof(tw_cropping2d_options, data_format)},
@@ -89,6 +118,14 @@ static const twi_option_row cropping2d_rows[] = {
 tw_layer_spec tw_cropping2d_(const tw_cropping2d_options *o)
 {
     return twi_spec_write("Cropping2D", cropping2d_rows, o, o ? o->name : NULL, false);
+}
+
+static const twi_option_row custom_scale_layer_rows[] = {
+    {"scale", offsetof(tw_custom_scale_layer_options, scale)},
+    {0}};
+tw_layer_spec tw_custom_scale_layer_(const tw_custom_scale_layer_options *o)
+{
+    return twi_spec_write("CustomScaleLayer", custom_scale_layer_rows, o, o ? o->name : NULL, false);
 }
 
 static const twi_option_row dense_rows[] = {
@@ -133,6 +170,14 @@ tw_layer_spec tw_dropout_(const tw_dropout_options *o)
     return twi_spec_write("Dropout", dropout_rows, o, o ? o->name : NULL, false);
 }
 
+static const twi_option_row elu_rows[] = {
+    {"alpha", offsetof(tw_elu_options, alpha)},
+    {0}};
+tw_layer_spec tw_elu_(const tw_elu_options *o)
+{
+    return twi_spec_write("ELU", elu_rows, o, o ? o->name : NULL, false);
+}
+
 static const twi_option_row flatten_rows[] = {
     {"data_format", offsetof(tw_flatten_options, data_format)},
     {0}};
@@ -157,6 +202,62 @@ static const twi_option_row global_max_pooling2d_rows[] = {
 tw_layer_spec tw_global_max_pooling2d_(const tw_global_max_pooling2d_options *o)
 {
     return twi_spec_write("GlobalMaxPooling2D", global_max_pooling2d_rows, o, o ? o->name : NULL, false);
+}
+
+static const twi_option_row group_normalization_rows[] = {
+    {"groups", offsetof(tw_group_normalization_options, groups)},
+    {"axis", offsetof(tw_group_normalization_options, axis)},
+    {"epsilon", offsetof(tw_group_normalization_options, epsilon)},
+    {"center", offsetof(tw_group_normalization_options, no_center)},
+    {"scale", offsetof(tw_group_normalization_options, no_scale)},
+    {"beta_initializer", offsetof(tw_group_normalization_options, beta_initializer)},
+    {"gamma_initializer", offsetof(tw_group_normalization_options, gamma_initializer)},
+    {"beta_regularizer", offsetof(tw_group_normalization_options, beta_regularizer)},
+    {"gamma_regularizer", offsetof(tw_group_normalization_options, gamma_regularizer)},
+    {0}};
+tw_layer_spec tw_group_normalization_(const tw_group_normalization_options *o)
+{
+    return twi_spec_write("GroupNormalization", group_normalization_rows, o, o ? o->name : NULL, o && o->frozen);
+}
+
+static const twi_option_row identity_rows[] = {
+    {0}};
+tw_layer_spec tw_identity_(const tw_identity_options *o)
+{
+    return twi_spec_write("Identity", identity_rows, o, o ? o->name : NULL, false);
+}
+
+static const twi_option_row layer_normalization_rows[] = {
+    {"epsilon", offsetof(tw_layer_normalization_options, epsilon)},
+    {"axis", offsetof(tw_layer_normalization_options, axis)},
+    {"center", offsetof(tw_layer_normalization_options, no_center)},
+    {"scale", offsetof(tw_layer_normalization_options, no_scale)},
+    {"beta_initializer", offsetof(tw_layer_normalization_options, beta_initializer)},
+    {"gamma_initializer", offsetof(tw_layer_normalization_options, gamma_initializer)},
+    {"beta_regularizer", offsetof(tw_layer_normalization_options, beta_regularizer)},
+    {"gamma_regularizer", offsetof(tw_layer_normalization_options, gamma_regularizer)},
+    {0}};
+tw_layer_spec tw_layer_normalization_(const tw_layer_normalization_options *o)
+{
+    return twi_spec_write("LayerNormalization", layer_normalization_rows, o, o ? o->name : NULL, o && o->frozen);
+}
+
+static const twi_option_row layer_scale_rows[] = {
+    {"init_values", offsetof(tw_layer_scale_options, init_values)},
+    {"projection_dim", offsetof(tw_layer_scale_options, projection_dim)},
+    {0}};
+tw_layer_spec tw_layer_scale_(const tw_layer_scale_options *o)
+{
+    return twi_spec_write("LayerScale", layer_scale_rows, o, o ? o->name : NULL, o && o->frozen);
+}
+
+static const twi_option_row leaky_relu_rows[] = {
+    {"negative_slope", offsetof(tw_leaky_relu_options, negative_slope)},
+    {"alpha", offsetof(tw_leaky_relu_options, alpha)},
+    {0}};
+tw_layer_spec tw_leaky_relu_(const tw_leaky_relu_options *o)
+{
+    return twi_spec_write("LeakyReLU", leaky_relu_rows, o, o ? o->name : NULL, false);
 }
 
 static const twi_option_row max_pooling2d_rows[] = {
@@ -210,6 +311,16 @@ tw_layer_spec tw_permute_(const tw_permute_options *o)
     return twi_spec_write("Permute", permute_rows, o, o ? o->name : NULL, false);
 }
 
+static const twi_option_row prelu_rows[] = {
+    {"alpha_initializer", offsetof(tw_prelu_options, alpha_initializer)},
+    {"alpha_regularizer", offsetof(tw_prelu_options, alpha_regularizer)},
+    {"shared_axes", offsetof(tw_prelu_options, shared_axes)},
+    {0}};
+tw_layer_spec tw_prelu_(const tw_prelu_options *o)
+{
+    return twi_spec_write("PReLU", prelu_rows, o, o ? o->name : NULL, o && o->frozen);
+}
+
 static const twi_option_row relu_rows[] = {
     {"max_value", offsetof(tw_relu_options, max_value)},
     {"negative_slope", offsetof(tw_relu_options, negative_slope)},
@@ -235,6 +346,17 @@ static const twi_option_row reshape_rows[] = {
 tw_layer_spec tw_reshape_(const tw_reshape_options *o)
 {
     return twi_spec_write("Reshape", reshape_rows, o, o ? o->name : NULL, false);
+}
+
+static const twi_option_row resizing_rows[] = {
+    {"height", offsetof(tw_resizing_options, height)},
+    {"width", offsetof(tw_resizing_options, width)},
+    {"interpolation", offsetof(tw_resizing_options, interpolation)},
+    {"data_format", offsetof(tw_resizing_options, data_format)},
+    {0}};
+tw_layer_spec tw_resizing_(const tw_resizing_options *o)
+{
+    return twi_spec_write("Resizing", resizing_rows, o, o ? o->name : NULL, false);
 }
 
 static const twi_option_row separable_conv2d_rows[] = {
@@ -265,6 +387,23 @@ static const twi_option_row softmax_rows[] = {
 tw_layer_spec tw_softmax_(const tw_softmax_options *o)
 {
     return twi_spec_write("Softmax", softmax_rows, o, o ? o->name : NULL, false);
+}
+
+static const twi_option_row spatial_dropout2d_rows[] = {
+    {"rate", offsetof(tw_spatial_dropout2d_options, rate)},
+    {"data_format", offsetof(tw_spatial_dropout2d_options, data_format)},
+    {0}};
+tw_layer_spec tw_spatial_dropout2d_(const tw_spatial_dropout2d_options *o)
+{
+    return twi_spec_write("SpatialDropout2D", spatial_dropout2d_rows, o, o ? o->name : NULL, false);
+}
+
+static const twi_option_row stochastic_depth_rows[] = {
+    {"drop_path_rate", offsetof(tw_stochastic_depth_options, drop_path_rate)},
+    {0}};
+tw_layer_spec tw_stochastic_depth_(const tw_stochastic_depth_options *o)
+{
+    return twi_spec_write("StochasticDepth", stochastic_depth_rows, o, o ? o->name : NULL, false);
 }
 
 static const twi_option_row subtract_rows[] = {

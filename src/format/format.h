@@ -60,5 +60,7 @@ char *twi_weights_find(const twi_zoo_variant *variant, bool has_top, tw_err *err
 // A Keras "object" of a layer or model as JSON, and back (interop c2, c3): what config.json of a .keras holds.
 json_t *twi_keras_config(const tw_model *m, tw_err *err);
 tw_model *twi_keras_build(const json_t *object, const char *where, tw_err *err);
+// A model like m with layers and weights of its own: flags, values, info and compile record; no optimizer variables.
+tw_model *twi_model_copy(tw_model *m, tw_err *err);
 
 #endif

@@ -8,10 +8,12 @@ tw_status twi_arrays_check(const tw_model *m, const tw_dataset *d, tw_err *err)
 {
     char a[TWI_SHAPE_TEXT], b[TWI_SHAPE_TEXT];
     if (m->inputs.n != 1 || m->outputs.n != 1)
-        return twi_fail(err, TW_EUNSUPPORTED,
-                        "not supported yet: data for model '%s' with %zu inputs and %zu outputs (one of each is)",
-                        m->name, m->inputs.n, m->outputs.n);
-    tw_shape in = twi_model_shape(m, m->inputs.at[0]), given = {.rank = d->store->shape.rank + 1, .dim = {-1}};
+        return twi_fail(
+            err, TW_EUNSUPPORTED,
+            "not supported yet: data for model '%s' with %zu inputs and %zu outputs (one of each is)",
+            m->name, m->inputs.n, m->outputs.n);
+    tw_shape in = twi_model_shape(m, m->inputs.at[0]),
+             given = {.rank = d->store->shape.rank + 1, .dim = {-1}};
     for (int i = 0; i < d->store->shape.rank; i++)
         given.dim[i + 1] = d->store->shape.dim[i];
     if (twi_shape_same(&in, &given))
@@ -27,8 +29,8 @@ static int64_t row_size(const tw_shape *with_batch)
 }
 
 // Every sample through a plan, batch by batch; the last one is filled up with its first sample. out[i]: [n, size of output i].
-static tw_status run_all(const twi_plan *plan, const tw_dataset *d, const twi_array_run *o, float *const out[],
-                         tw_err *err)
+static tw_status run_all(const twi_plan *plan, const tw_dataset *d, const twi_array_run *o,
+                         float *const out[], tw_err *err)
 {
     twi_run *run = twi_run_new(plan, err);
     tw_status status = run ? TW_OK : TW_ENOMEM;
@@ -52,8 +54,8 @@ static tw_status run_all(const twi_plan *plan, const tw_dataset *d, const twi_ar
     return status;
 }
 
-static twi_plan *plan_for(const tw_model *m, const tw_dataset *d, const twi_frontier *to, const twi_array_run *o,
-                          tw_err *err)
+static twi_plan *plan_for(const tw_model *m, const tw_dataset *d, const twi_frontier *to,
+                          const twi_array_run *o, tw_err *err)
 {
     twi_plan_options options = {.batch = d->n < o->batch ? (d->n ? d->n : 1) : o->batch,
                                 .to = to,

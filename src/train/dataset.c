@@ -78,7 +78,8 @@ tw_dataset *twi_dataset_part(tw_dataset *d, tw_part part, tw_err *err)
 
 // --------------------------------------------------------------------------------------------------------------- photos
 
-static tw_status read_wish(const char *key, const char *text, const char *const *names, int *wish, tw_err *err)
+static tw_status read_wish(const char *key, const char *text, const char *const *names, int *wish,
+                           tw_err *err)
 {
     twi_str list = {0};
     for (int i = 0; text && names[i]; i++) {
@@ -209,7 +210,7 @@ static tw_status check_arrays(const tw_arrays_options *o, int64_t *n_classes, tw
 
 tw_dataset *twi_dataset_arrays(const tw_arrays_options *o, tw_err *err)
 {
-    int64_t n_classes;
+    int64_t n_classes = 0;
     if (check_arrays(o, &n_classes, err))
         return NULL;
     twi_store *s = store_new(o->tw, err);

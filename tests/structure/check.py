@@ -173,8 +173,19 @@ def check_docs():
     return wrong
 
 
+def check_generated():
+    """Files written from the library's tables are as the tables are now."""
+    wrong = []
+    for what, file in (("header", "include/topwork_layers.h"), ("source", "src/api/layer_options.c")):
+        fresh = BUILD / f"generated-{what}"
+        subprocess.run([str(BUILD / "generate_layers"), what, str(fresh)], check=True)
+        if fresh.read_bytes() != (ROOT / file).read_bytes():
+            wrong.append(f"{file}: out of date; write it anew with  cmake --build build/{BUILD.name} --target generate")
+    return wrong
+
+
 def main():
-    names = sys.argv[1:] or ["rooms", "lists", "symbols", "style", "docs"]
+    names = sys.argv[1:] or ["rooms", "lists", "symbols", "style", "docs", "generated"]
     failed = 0
     for name in names:
         wrong = globals()["check_" + name]()

@@ -1,0 +1,88 @@
+// Compiling: optimizer and loss from text, kept in the model as Keras's compile_config, so that files carry them (interop
+// c4). See learn.h.
+
+#include "job/learn.h"
+
+#include <string.h>
+
+static const tw_field optimizer_field = {
+    .key = "optimizer", .type = TW_FIELD_SETTING, .find = twi_optimizer_find, .names = twi_optimizer_names};
+static const tw_field loss_field = {
+    .key = "loss", .type = TW_FIELD_SETTING, .find = twi_loss_find, .names = twi_loss_names};
+
+static tw_status check_metrics(const char *metrics, tw_err *err)
+{
+    if (!metrics || twi_str_same(metrics, "accuracy") || twi_str_same(metrics, "acc"))
+        return TW_OK;
+    return twi_fail(err, TW_EUNSUPPORTED, "not supported yet: metrics '%s' (accuracy is)", metrics);
+}
+
+static tw_status read_settings(const tw_compile_options *o, tw_setting *optimizer, tw_setting *loss,
+                               tw_err *err)
+{
+    tw_status status = twi_setting_text(optimizer, o->optimizer ? o->optimizer : "rmsprop", &optimizer_field,
+                                        "optimizer", err);
+    if (!status && !optimizer->kind)
+        status = twi_fail(err, TW_EINVAL, "an optimizer is needed, received '%s'", o->optimizer);
+    if (!status && !o->loss)
+        status = twi_fail(err, TW_EINVAL,
+                          "loss is missing: \"binary_crossentropy\" for one output, "
+                          "\"categorical_crossentropy\" for one a class");
+    if (!status)
+        status = twi_setting_text(loss, o->loss, &loss_field, "loss", err);
+    if (!status && !loss->kind)
+        status = twi_fail(err, TW_EINVAL, "a loss is needed, received '%s'", o->loss);
+    if (!status && o->learning_rate != 0) {
+        double rate = o->learning_rate == (double)TW_ZERO ? 0 : o->learning_rate;
+        if (!(rate >= 0 && rate <= optimizer->kind->args[0].high))
+            return twi_fail(err, TW_EINVAL, "learning_rate must be 0 or more, received %g", rate);
+        optimizer->value[0] = rate;
+    }
+    return status ? status : check_metrics(o->metrics, err);
+}
+
+tw_status twi_compile(tw_model *m, const tw_compile_options *o, tw_err *err)
+{
+    tw_setting optimizer, loss;
+    tw_status status = read_settings(o, &optimizer, &loss, err);
+    if (status)
+        return status;
+    json_t *compile = json_pack(
+        "{so so sn s[s] sn sb si sb}", "optimizer", twi_setting_write(&optimizer, "keras.optimizers"), "loss",
+        twi_setting_write(&loss, "keras.losses"), "loss_weights", "metrics", "accuracy", "weighted_metrics",
+        "run_eagerly", 0, "steps_per_execution", 1, "jit_compile", 0);
+    if (!compile)
+        return twi_fail_memory(err, 0, "how a model is compiled");
+    json_decref(m->compile);
+    m->compile = compile;
+    // The variables of an earlier optimizer mean nothing to this one.
+    for (size_t i = 0; i < m->slots.n; i++)
+        twi_free(m->slots.at[i].data);
+    twi_vec_clear(&m->slots);
+    return TW_OK;
+}
+
+static tw_status read_compiled(const tw_model *m, const tw_field *field, tw_setting *setting, tw_err *err)
+{
+    const json_t *value = json_object_get(m->compile, field->key);
+    if (!value || json_is_null(value))
+        return twi_fail(err, TW_EINVAL, "model '%s' is not compiled: call tw_compile first", m->name);
+    tw_status status = twi_setting_read(setting, value, field, field->key, err);
+    if (!status && !setting->kind)
+        status = twi_fail(err, TW_EINVAL, "model '%s' has no %s: call tw_compile first", m->name, field->key);
+    return status;
+}
+
+tw_status twi_compiled_optimizer(const tw_model *m, tw_setting *optimizer, tw_err *err)
+{
+    return read_compiled(m, &optimizer_field, optimizer, err);
+}
+
+tw_status twi_compiled_loss(const tw_model *m, int64_t k, tw_setting *loss, tw_err *err)
+{
+    const json_t *value = json_object_get(m->compile, "loss");
+    if (k && (!value || json_is_null(value)))
+        return twi_setting_text(loss, k == 1 ? "binary_crossentropy" : "categorical_crossentropy",
+                                &loss_field, "loss", err);
+    return read_compiled(m, &loss_field, loss, err);
+}

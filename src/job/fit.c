@@ -1,0 +1,390 @@
+// tw_fit: training on a data set, with the frozen prefix computed once.
+//
+//   compiled settings → samples of the frontier (feature rows, pixels, or numbers in memory) → fit → history
+//
+// The photos of training and validation, which may come from two folders, are picked into one list first: so there is one
+// pass through the frozen part and one cache file, and nothing is computed for photos that are not used. See learn.h.
+
+#include "job/learn.h"
+#include "train/arrays.h"
+#include "train/features.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    TRUNK_ROW_BYTES =
+        128 << 10, // default cut: the trunk's output while a sample's row is no larger (architecture §1)
+    CACHED_ROW_BYTES = 512 << 10 // a row larger than this is cheaper to compute again than to keep
+};
+#define MEMORY_ROWS_BYTES \
+    (INT64_C(2) << 30) // of samples in memory: features larger than this are computed again
+
+enum { TRAINING, VALIDATION, SIDES };
+
+typedef struct learning {
+    tw_context *tw;
+    const tw_fit_options *o;
+    tw_model *m;
+    tw_setting optimizer, loss;
+    twi_precision precision;
+    twi_frontier frontier;
+    tw_dataset *data[SIDES];   // views, owned; NULL: no validation
+    twi_photos picked;         // photos of both sides: structs copied, texts lent by the stores
+    twi_vec(twi_photo *) from; // where each came from
+    twi_recipe recipe;
+    twi_features features;
+    twi_part_samples photos[SIDES];
+    twi_array_samples arrays[SIDES];
+    const twi_samples *samples[SIDES];
+    bool wants_stop; // said by on_epoch
+} learning;
+
+static bool is_cancelled(void *self)
+{
+    const learning *l = self;
+    return l->wants_stop || twi_is_cancelled(l->tw);
+}
+
+// ----------------------------------------------------------------------------------------------------------------- data
+
+// Labels are numbers: two data sets must count the same classes.
+static tw_status check_same_classes(const tw_dataset *a, const tw_dataset *b, tw_err *err)
+{
+    if (a->store->has_photos != b->store->has_photos)
+        return twi_fail(err, TW_EINVAL,
+                        "training and validation data must both be photos or both be in memory");
+    const twi_photos *p = &a->store->photos, *q = &b->store->photos;
+    bool same = p->classes.n == q->classes.n;
+    for (size_t i = 0; same && i < p->classes.n; i++)
+        same = strcmp(p->classes.at[i], q->classes.at[i]) == 0;
+    if (same)
+        return TW_OK;
+    return twi_fail(err, TW_EUNUSABLE,
+                    "training and validation photos have other classes (%zu and %zu)\n"
+                    "try  opening the second with .classes of the first",
+                    p->classes.n, q->classes.n);
+}
+
+static tw_status choose_data(learning *l, tw_err *err)
+{
+    tw_dataset *all = l->o->data, *validation = l->o->validation;
+    bool is_whole = all->part == TW_PART_ALL && all->store->has_photos;
+    l->data[TRAINING] = twi_dataset_part(all, is_whole ? TW_PART_TRAIN : all->part, err);
+    if (validation)
+        l->data[VALIDATION] = twi_dataset_part(validation, validation->part, err);
+    else if (is_whole)
+        l->data[VALIDATION] = twi_dataset_part(all, TW_PART_VALIDATION, err);
+    if (err->status)
+        return err->status;
+    const tw_dataset *a = l->data[TRAINING], *b = l->data[VALIDATION];
+    if (b && check_same_classes(a, b, err))
+        return err->status;
+    for (int side = 0; side < SIDES; side++)
+        for (int64_t i = 0; l->data[side] && i < l->data[side]->n; i++)
+            if (twi_dataset_label(l->data[side], i) < 0 ||
+                twi_dataset_label(l->data[side], i) >= twi_dataset_n_classes(a))
+                return twi_fail(err, TW_EUNUSABLE, "sample %lld of the %s data has none of the %lld classes",
+                                (long long)i, side ? "validation" : "training",
+                                (long long)twi_dataset_n_classes(a));
+    return TW_OK;
+}
+
+static tw_status pick_photos(learning *l, tw_err *err)
+{
+    for (int side = 0; side < SIDES; side++)
+        for (int64_t i = 0; l->data[side] && i < l->data[side]->n; i++) {
+            twi_photo *photo = twi_dataset_photo(l->data[side], i), copy = *photo;
+            copy.part = side == TRAINING ? TWI_TRAIN : TWI_VAL;
+            copy.skipped = NULL;
+            if (!twi_vec_push(&l->picked.at, copy, err) || !twi_vec_push(&l->from, photo, err))
+                return TW_ENOMEM;
+        }
+    l->picked.classes.n = (size_t)twi_dataset_n_classes(l->data[TRAINING]);
+    return TW_OK;
+}
+
+// What was learned about the photos goes back to where they came from.
+static void give_back(learning *l)
+{
+    for (size_t i = 0; i < l->from.n; i++)
+        if (l->picked.at.at[i].skipped) {
+            twi_free(l->from.at[i]->skipped);
+            l->from.at[i]->skipped = l->picked.at.at[i].skipped;
+        }
+    twi_vec_clear(&l->picked.at);
+    twi_vec_clear(&l->from);
+}
+
+// ------------------------------------------------------------------------------------------------------------- samples
+
+static void count_features(void *self, int64_t done, int64_t total)
+{
+    twi_progress *stage = self;
+    twi_progress_set(stage, done, total, NULL);
+}
+
+static bool stage_cancelled(void *self)
+{
+    const twi_progress *stage = self;
+    return twi_is_cancelled(stage->tw);
+}
+
+static tw_status make_features(learning *l, tw_err *err)
+{
+    tw_err ignored = {0};
+    const char *wanted = l->o->cache;
+    bool is_off = wanted && twi_str_same(wanted, "off");
+    // A program without a home keeps nothing: no reason to fail.
+    char *dir = is_off ? NULL : wanted ? twi_strdup(wanted, err) : twi_home("features", &ignored);
+    if (wanted && !is_off && !dir)
+        return TW_ENOMEM;
+    twi_progress stage;
+    twi_progress_begin(&stage, l->tw, "features", (int64_t)l->picked.at.n, "photos", NULL);
+    twi_features_options o = {.frontier = &l->frontier,
+                              .recipe = &l->recipe,
+                              .cache_dir = dir,
+                              .precision = l->precision,
+                              .workers = twi_threads(l->tw, 0),
+                              .self = &stage,
+                              .on_progress = count_features,
+                              .is_cancelled = stage_cancelled};
+    tw_status status = twi_features_make(l->m, &l->picked, &o, &l->features, err);
+    if (!status)
+        twi_progress_end(&stage, "%s", l->features.n_decoded == 0 ? "all found in the cache" : "computed");
+    twi_free(dir);
+    return status;
+}
+
+static tw_status photo_samples(learning *l, tw_err *err)
+{
+    tw_status status = twi_learn_recipe(l->m, l->data[TRAINING], &l->recipe, err);
+    if (!status)
+        status = pick_photos(l, err);
+    if (!status && l->frontier.n)
+        status = make_features(l, err);
+    for (int side = 0; !status && side < SIDES; side++) {
+        twi_part part = side == TRAINING ? TWI_TRAIN : TWI_VAL;
+        status = l->frontier.n ? twi_features_samples(&l->features, &l->picked, part, &l->photos[side], err)
+                               : twi_pixel_samples(&l->picked, part, &l->recipe, twi_threads(l->tw, 0),
+                                                   &l->photos[side], err);
+        l->samples[side] = l->photos[side].samples.n ? &l->photos[side].samples : NULL;
+    }
+    return status;
+}
+
+static tw_status array_samples(learning *l, tw_err *err)
+{
+    int64_t n = l->data[TRAINING]->n + (l->data[VALIDATION] ? l->data[VALIDATION]->n : 0);
+    if (l->frontier.n && n * (int64_t)twi_frontier_bytes(&l->frontier) > MEMORY_ROWS_BYTES)
+        l->frontier.n = 0;
+    twi_array_run o = {.batch = l->o->batch_size ? l->o->batch_size : 32,
+                       .precision = l->precision,
+                       .threads = twi_threads(l->tw, 0),
+                       .self = l,
+                       .is_cancelled = is_cancelled};
+    tw_status status = TW_OK;
+    for (int side = 0; !status && side < SIDES; side++) {
+        if (!l->data[side] || !l->data[side]->n)
+            continue;
+        status = twi_arrays_check(l->m, l->data[side], err);
+        if (!status)
+            status = twi_array_samples_make(l->m, l->data[side], &l->frontier, &o, &l->arrays[side], err);
+        l->arrays[side].samples.n_classes = twi_dataset_n_classes(l->data[TRAINING]);
+        l->samples[side] = &l->arrays[side].samples;
+    }
+    return status;
+}
+
+static tw_status open_samples(learning *l, tw_err *err)
+{
+    tw_status status = twi_frontier_find(l->m, TRUNK_ROW_BYTES, &l->frontier, err);
+    if (!status && l->frontier.is_all)
+        status =
+            twi_fail(err, TW_EINVAL, "nothing to train: every weight of model '%s' is frozen", l->m->name);
+    if (status)
+        return status;
+    if (twi_frontier_bytes(&l->frontier) > CACHED_ROW_BYTES)
+        l->frontier.n = 0;
+    status = l->data[TRAINING]->store->has_photos ? photo_samples(l, err) : array_samples(l, err);
+    if (!status && !l->samples[TRAINING])
+        status = twi_fail(err, TW_EUNUSABLE,
+                          l->data[TRAINING]->n ? "none of the training photos could be read"
+                                               : "there are no samples to train on");
+    return status;
+}
+
+// The model remembers what it was trained to answer, and on which pixels.
+static tw_status note_data(learning *l, tw_err *err)
+{
+    const tw_dataset *d = l->data[TRAINING];
+    if (!d->store->has_photos)
+        return TW_OK;
+    const twi_photos *photos = &d->store->photos;
+    tw_status status = twi_recipe_store(l->m, &l->recipe, err);
+    if (!status && !twi_info_n_labels(l->m))
+        status =
+            twi_info_set_labels(l->m, (int)photos->classes.n, (const char *const *)photos->classes.at, err);
+    return status;
+}
+
+// ------------------------------------------------------------------------------------------------------------------ fit
+
+static tw_epoch public_epoch(const twi_epoch *e)
+{
+    return (tw_epoch){.epoch = e->epoch,
+                      .loss = e->loss,
+                      .accuracy = e->accuracy,
+                      .val_loss = e->val_loss,
+                      .val_accuracy = e->val_accuracy,
+                      .learning_rate = e->learning_rate,
+                      .seconds = e->seconds,
+                      .is_best = e->is_best};
+}
+
+static int64_t epochs_of(const learning *l)
+{
+    return l->o->epochs ? l->o->epochs : 1;
+}
+
+static void on_epoch(void *self, const twi_epoch *e)
+{
+    learning *l = self;
+    tw_event event = {.kind = TW_EVENT_EPOCH,
+                      .stage = "fit",
+                      .done = e->epoch + 1,
+                      .total = epochs_of(l),
+                      .seconds = e->seconds,
+                      .loss = e->loss,
+                      .accuracy = e->accuracy,
+                      .val_loss = e->val_loss,
+                      .val_accuracy = e->val_accuracy,
+                      .learning_rate = e->learning_rate,
+                      .is_best = e->is_best};
+    twi_event(l->tw, &event);
+    tw_epoch given = public_epoch(e);
+    if (l->o->on_epoch && !l->o->on_epoch(l->o->arg, &given))
+        l->wants_stop = true;
+}
+
+static void on_progress(void *self, const twi_fit_progress *p)
+{
+    learning *l = self;
+    tw_event event = {.kind = TW_EVENT_PROGRESS,
+                      .stage = "fit",
+                      .done = p->epoch * p->steps + p->step,
+                      .total = p->epochs * p->steps,
+                      .unit = "steps"};
+    twi_event(l->tw, &event);
+}
+
+// Keras's own behaviour: the weights at the end of the last epoch.
+static tw_status take_last(tw_model *m, const twi_fit_state *state, tw_err *err)
+{
+    twi_weights all;
+    tw_status status = twi_model_weights(m, &all, err);
+    for (int i = 0; !status && state->weight && i < all.n && i < state->n_weights; i++)
+        if (state->weight_size[i] && state->weight[i]) {
+            memcpy(all.at[i]->data, state->weight[i], (size_t)state->weight_size[i] * sizeof(float));
+            all.at[i]->version++;
+        }
+    twi_weights_clear(&all);
+    return status;
+}
+
+static tw_history *history_of(const twi_history *h, bool is_stopped, tw_err *err)
+{
+    tw_history *out = twi_new(1, sizeof *out, "a history", err);
+    if (!out)
+        return NULL;
+    out->best = h->best_epoch;
+    out->is_stopped = is_stopped;
+    for (size_t i = 0; i < h->epochs.n; i++)
+        if (!twi_vec_push(&out->epochs, public_epoch(&h->epochs.at[i]), err)) {
+            twi_learn_history_free(out);
+            return NULL;
+        }
+    return out;
+}
+
+static tw_history *fit(learning *l, tw_err *err)
+{
+    const tw_fit_options *o = l->o;
+    twi_fit_state state = {0};
+    twi_history history = {0};
+    twi_fit_options options = {.phase = "fit",
+                               .epochs = epochs_of(l),
+                               .batch_size = o->batch_size ? o->batch_size : 32,
+                               .optimizer = l->optimizer,
+                               .loss = l->loss,
+                               .seed = o->seed ? (uint64_t)o->seed : 1,
+                               .validation = l->samples[VALIDATION],
+                               .from = l->frontier.n ? &l->frontier : NULL,
+                               .patience = o->patience,
+                               .class_weight = o->class_weight,
+                               .threads = twi_threads(l->tw, 0),
+                               .state = &state,
+                               .self = l,
+                               .on_progress = on_progress,
+                               .on_epoch = on_epoch,
+                               .is_cancelled = is_cancelled};
+    tw_history *out = NULL;
+    tw_status status = twi_fit(l->m, l->samples[TRAINING], &options, &history, err);
+    if (!status && o->keep_last)
+        status = take_last(l->m, &state, err);
+    if (!status)
+        out = history_of(&history, history.is_stopped_early || history.is_cancelled || l->wants_stop, err);
+    twi_fit_state_clear(&state);
+    twi_history_clear(&history);
+    return out;
+}
+
+static tw_status check_options(const tw_fit_options *o, tw_err *err)
+{
+    if (o->epochs < 0 || o->batch_size < 0 || o->patience < 0)
+        return twi_fail(err, TW_EINVAL,
+                        "epochs, batch_size and patience must be 0 or more, received %lld, %lld, %lld",
+                        (long long)o->epochs, (long long)o->batch_size, (long long)o->patience);
+    return TW_OK;
+}
+
+static tw_status prepare(learning *l, tw_err *err)
+{
+    tw_status status = check_options(l->o, err);
+    if (!status)
+        status = twi_learn_precision(l->o->precision, &l->precision, err);
+    if (!status)
+        status = twi_learn_ready(l->m, l->o->seed, err);
+    if (!status)
+        status = twi_compiled_optimizer(l->m, &l->optimizer, err);
+    if (!status)
+        status = twi_compiled_loss(l->m, 0, &l->loss, err);
+    if (!status)
+        status = choose_data(l, err);
+    if (!status)
+        status = twi_learn_classes(l->m, l->data[TRAINING], err);
+    if (!status)
+        status = open_samples(l, err);
+    return status ? status : note_data(l, err);
+}
+
+tw_history *twi_learn_fit(const tw_fit_options *o, tw_err *err)
+{
+    learning l = {.tw = o->data->store->tw, .o = o, .m = o->model};
+    tw_history *history = prepare(&l, err) ? NULL : fit(&l, err);
+    for (int side = 0; side < SIDES; side++) {
+        twi_part_samples_clear(&l.photos[side]);
+        twi_array_samples_clear(&l.arrays[side]);
+        twi_dataset_free(l.data[side]);
+    }
+    twi_features_clear(&l.features);
+    give_back(&l);
+    return history;
+}
+
+void twi_learn_history_free(tw_history *history)
+{
+    if (history)
+        twi_vec_clear(&history->epochs);
+    twi_free(history);
+}
