@@ -541,7 +541,7 @@ TW_API char *tw_layer_config(const tw_layer *layer, tw_err *err);
 
 // ---- freezing: facts of each weight, as in Keras 3. They count when tw_fit begins.
 
-// layer.trainable = value, and of all layers inside.
+// layer.trainable = value, and of all layers inside. Layers added to a model later train again.
 TW_API void tw_model_set_trainable(tw_model *model, bool value);
 TW_API void tw_layer_set_trainable(tw_layer *layer, bool value);
 // Freezes by text: "all", "none" (makes everything trainable), "first:N", "until:NAME", or a list of NAME, #INDEX (of

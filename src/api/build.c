@@ -79,10 +79,19 @@ tw_tensor tw_input(tw_model *model, tw_shape shape, const char *name)
     return public_tensor(model, twi_model_input(model, name, &batched));
 }
 
+// A model frozen as a whole is that no longer once a layer that trains is in it: freezing meant the layers of then.
+static void take(tw_model *m, const tw_layer *layer)
+{
+    if (layer->is_trainable && layer->n_weights)
+        m->is_trainable = true;
+}
+
 void tw_add_layer(tw_model *model, tw_layer *layer)
 {
-    if (!is_over(model) && may_take(model, layer))
-        twi_model_add(model, layer);
+    if (is_over(model) || !may_take(model, layer))
+        return;
+    twi_model_add(model, layer);
+    take(model, layer);
 }
 
 void tw_add(tw_model *model, tw_layer_spec layer)
@@ -122,7 +131,9 @@ tw_tensor tw_apply_all(tw_layer *layer, int64_t n, const tw_tensor *x)
     }
     for (int64_t i = 0; i < n; i++)
         in[i] = (twi_tensor){x[i].node, x[i].slot};
-    return public_tensor(m, twi_model_call(m, layer, (int)n, in));
+    twi_tensor out = twi_model_call(m, layer, (int)n, in);
+    take(m, layer);
+    return public_tensor(m, out);
 }
 
 tw_tensor tw_apply(tw_layer *layer, tw_tensor x)

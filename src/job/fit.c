@@ -199,7 +199,8 @@ static tw_status array_samples(learning *l, tw_err *err)
 static tw_status open_samples(learning *l, tw_err *err)
 {
     tw_status status = twi_frontier_find(l->m, TRUNK_ROW_BYTES, &l->frontier, err);
-    if (!status && l->frontier.is_all)
+    // model.trainable = False silences every layer in it, as in Keras.
+    if (!status && (l->frontier.is_all || !l->m->is_trainable))
         status =
             twi_fail(err, TW_EINVAL, "nothing to train: every weight of model '%s' is frozen", l->m->name);
     if (status)
