@@ -36,10 +36,13 @@ int main(int argc, char **argv)
             *equals = 0;
         const tw_field *field = tw_field_find(tw_train_fields, argv[i]);
         const char *near = tw_field_nearest(tw_train_fields, argv[i]);
-        if (field)
+        if (field) {
             tw_field_set(field, &options, value, argv[i], texts, &err);
-        else
-            fprintf(stderr, "no option '%s'%s%s\n", argv[i], near ? "; did you mean " : "", near ? near : "");
+        } else {
+            err.status = TW_EINVAL;
+            snprintf(err.msg, sizeof err.msg, "no option '%s'; did you mean '%s'?", argv[i],
+                     near ? near : "epochs");
+        }
     }
     tw_context *tw = tw_open(&(tw_open_options){.event = say}, &err);
     if (!err.status)

@@ -21,8 +21,44 @@ void tw_arena_free(tw_arena *arena)
     twi_free(arena);
 }
 
+// Bytes of the member a row describes.
+static size_t member_size(tw_field_type type)
+{
+    switch (type) {
+    case TW_FIELD_INT:
+        return sizeof(int64_t);
+    case TW_FIELD_FLOAT:
+        return sizeof(double);
+    case TW_FIELD_BOOL:
+    case TW_FIELD_NOT:
+        return sizeof(bool);
+    case TW_FIELD_TEXT:
+        return sizeof(const char *);
+    case TW_FIELD_TEXTS:
+        return sizeof(tw_texts);
+    case TW_FIELD_CHOICE:
+        return sizeof(int);
+    case TW_FIELD_PAIR:
+        return 2 * sizeof(int64_t);
+    case TW_FIELD_PADS:
+        return 4 * sizeof(int64_t);
+    case TW_FIELD_SHAPE:
+        return sizeof(tw_shape);
+    case TW_FIELD_FLOATS:
+        return sizeof(tw_floats);
+    case TW_FIELD_SETTING:
+        return sizeof(tw_setting);
+    case TW_FIELD_IGNORED:
+        return 0;
+    }
+    return 0;
+}
+
 tw_status tw_fields_default(const tw_field *fields, void *object, tw_arena *arena, tw_err *err)
 {
+    // The caller's struct may hold anything; a row without a default of its own means zero bytes.
+    for (const tw_field *f = fields; arena && object && f && f->key; f++)
+        memset((char *)object + f->offset, 0, member_size(f->type));
     return arena ? twi_fields_default(fields, object, &arena->inside, err) : TW_EINVAL;
 }
 
