@@ -60,7 +60,7 @@ def test_a_network_of_keras_applications_loads(tmp_path):
     assert_lively(y)
     model.save(tmp_path / "m.keras")
     model.save(tmp_path / "m.h5")
-    # Fifty layers of random weights magnify rounding: 1e-5, or three times what the oracle differs from itself.
+    # 1e-5, or three times what the oracle itself rounds away.
     tolerance = max(1e-5, 3 * spread(model, x))
     assert tolerance < 1e-4
     assert_same(predict(tmp_path, x, y, model=tmp_path / "m.keras"), y, tolerance)
