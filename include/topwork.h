@@ -381,8 +381,11 @@ TW_API tw_status tw_report(tw_context *tw, const tw_report_options *options, tw_
 // Calls that build (tw_add, tw_input, tw_call, tw_output …) record their first error in the model; tw_compile, tw_fit,
 // tw_model_save and the like return it. So a model is built without checks in between.
 //
-// Models and layers are counted references: tw_add, tw_call and tw_nest keep what they are given alive, so a trunk may
+// Models and layers are counted references: tw_add, tw_call and tw_apply keep what they are given alive, so a trunk may
 // be freed once it is in a model, or kept and unfrozen later. Counting is not atomic.
+//
+// Memory: a model without values costs next to nothing; values cost 4 bytes a parameter once they are loaded or drawn.
+// Training adds, for each trained parameter, the optimizer's variables and a copy each of the best and the last epoch.
 
 typedef struct tw_model tw_model;
 typedef struct twi_layer tw_layer;   // one layer with its weights; may be called in several places
@@ -394,7 +397,7 @@ typedef struct twi_weight tw_weight; // one variable of a layer
 typedef struct tw_layer_spec {
     const char *class_name;   // Keras's, "Dense"; lent until used
     const char *json;         // Keras's config, lent until used; NULL: `text` holds the options
-    tw_model *nested;         // of tw_nest; lent until used
+    tw_model *nested;         // of tw_nest, lent until used
     bool frozen, inference;   // trainable = False; of tw_nest
     bool overflows;           // `text` was too short: an error where the layer is made
     char text[TW_LAYER_TEXT]; // "name=value" lines
@@ -459,7 +462,7 @@ TW_API tw_model *tw_functional_(const tw_model_options *o);
 #define tw_sequential(...) tw_sequential_(&(tw_model_options){.tw = __VA_ARGS__})
 #define tw_functional(...) tw_functional_(&(tw_model_options){.tw = __VA_ARGS__})
 
-// A copy with layers and weights of its own (flags and values included). TW_ENOMEM.
+// A copy with layers and weights of its own (flags, values, labels and how it was compiled). TW_ENOMEM.
 TW_API tw_model *tw_model_copy(tw_model *model, tw_err *err);
 // From the input to the output of the named layer. Shares layers and weights with `model`; what is no ancestor of that
 // layer is left out, and its names, joined by ", ", go to *dropped if that is not NULL (yours to tw_free). TW_EINVAL.
@@ -631,7 +634,7 @@ typedef struct tw_compile_options {
     double learning_rate;  // 0: the optimizer's
     const char *loss;      // required
     const char *metrics;   // NULL or "accuracy": it is measured in any case
-    tw_err *err; // NULL: an error is recorded in the model, and tw_fit returns it
+    tw_err *err;           // NULL: an error is recorded in the model, and tw_fit returns it
 } tw_compile_options;
 TW_API tw_status tw_compile_(const tw_compile_options *o);
 #define tw_compile(...) tw_compile_(&(tw_compile_options){.model = __VA_ARGS__})
