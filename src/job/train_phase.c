@@ -195,8 +195,8 @@ static tw_status fit(training *t, tw_err *err)
                          .is_cancelled = fit_cancelled};
     if (!status)
         status = twi_fit(t->classifier.model, &t->part[TWI_TRAIN].samples, &o, &t->history[t->phase], err);
-    if (!status && t->history[t->phase].is_cancelled)
-        status = write_checkpoint(t, &state, err);
+    // A stop in the middle of an epoch writes nothing: the optimizer's slots are ahead of the kept weights by then. The last
+    // checkpoint on disk is from the end of an epoch, and going on from there gives the same bits.
     if (!status)
         say_end(t);
     twi_fit_state_clear(&state);

@@ -1,0 +1,199 @@
+// Promises of the fit loop and its checkpoints.
+
+#include "testing.h"
+
+#include "layer/layer.h"
+#include "train/checkpoint.h"
+
+#include <unistd.h>
+
+enum {
+    PHOTOS = 20,
+    PIXELS = 4 * 4 * 3,
+    EPOCHS = 6,
+    STEPS = 3
+}; // STEPS: of an epoch at batches of 8, the last one smaller
+
+static float pixels[PHOTOS][PIXELS];
+static int32_t labels[PHOTOS];
+
+static tw_status read_pixels(void *self, const uint32_t *index, int64_t count, const uint32_t *next,
+                             int64_t n_next, float *const dst[], tw_err *err)
+{
+    (void)self, (void)next, (void)n_next, (void)err;
+    for (int64_t i = 0; i < count; i++)
+        memcpy(dst[0] + i * PIXELS, pixels[index[i]], sizeof pixels[0]);
+    return TW_OK;
+}
+
+static twi_samples samples(void)
+{
+    for (int i = 0; i < PHOTOS; i++) {
+        labels[i] = i % 2;
+        for (int j = 0; j < PIXELS; j++)
+            pixels[i][j] = (float)((i * 37 + j * 11) % 29) / 29 + (float)(labels[i] * (j % 3)) / 3;
+    }
+    return (twi_samples){.n = PHOTOS, .label = labels, .n_classes = 2, .read = read_pixels};
+}
+
+static tw_model *small_model(void)
+{
+    tw_err err = {0};
+    tw_model *m = twi_model_new("small", false, &err);
+    tw_shape shape = TWI_SHAPE(-1, 4, 4, 3);
+    twi_tensor x = twi_model_input(m, "photo", &shape);
+    x = twi_model_layer(m, twi_layer_kind_find("Flatten"), NULL, 1, &x, "%s", "");
+    x = twi_model_layer(m, twi_layer_kind_find("Dense"), NULL, 1, &x,
+                        "units=6 activation=relu kernel_regularizer=l2:0.01");
+    x = twi_model_layer(m, twi_layer_kind_find("Dropout"), NULL, 1, &x, "rate=0.3");
+    x = twi_model_layer(m, twi_layer_kind_find("Dense"), NULL, 1, &x, "units=1 activation=sigmoid");
+    twi_model_output(m, x);
+    assert_int_equal(twi_model_verify(m, &err), TW_OK);
+    assert_int_equal(twi_model_initialize(m, 3, twi_initializer_fill, &err), TW_OK);
+    return m;
+}
+
+// What a run is watched with: where it writes its checkpoints, and after how many steps it is stopped.
+typedef struct watch {
+    const char *path;
+    int steps, stop_at;
+} watch;
+
+static tw_status keep(void *self, const twi_fit_state *state, tw_err *err)
+{
+    watch *w = self;
+    return w->path ? twi_checkpoint_write(w->path, "head", state, err) : TW_OK;
+}
+
+static bool is_over(void *self)
+{
+    watch *w = self;
+    return w->steps++ == w->stop_at;
+}
+
+static twi_history fit(tw_model *m, watch *w, twi_fit_state *state)
+{
+    tw_err err = {0};
+    twi_samples s = samples();
+    twi_fit_options o = {.phase = "head",
+                         .epochs = EPOCHS,
+                         .batch_size = 8,
+                         .optimizer = {.kind = twi_optimizer_find("adam"), .value = {1e-2, 0.9, 0.999, 1e-7}},
+                         .loss = {.kind = twi_loss_find("binary_crossentropy")},
+                         .seed = 5,
+                         .validation = &s,
+                         .threads = 1,
+                         .state = state,
+                         .self = w,
+                         .on_state = keep,
+                         .is_cancelled = is_over};
+    twi_history history = {0};
+    twi_fit(m, &s, &o, &history, &err);
+    expect_ok(err);
+    return history;
+}
+
+static void expect_same_weights(const tw_model *a, const tw_model *b, bool same)
+{
+    tw_err err = {0};
+    twi_weights x = {0}, y = {0};
+    twi_model_weights(a, &x, &err);
+    twi_model_weights(b, &y, &err);
+    expect_ok(err);
+    bool is_same = x.n == y.n;
+    for (int i = 0; is_same && i < x.n; i++)
+        is_same = memcmp(x.at[i]->data, y.at[i]->data,
+                         (size_t)twi_shape_count(&x.at[i]->shape) * sizeof(float)) == 0;
+    twi_weights_clear(&x);
+    twi_weights_clear(&y);
+    assert_int_equal(is_same, same);
+}
+
+static void a_run_stopped_within_an_epoch_resumes_to_the_same_bits(void **unused)
+{
+    (void)unused;
+    char path[] = "/tmp/topwork-fit-XXXXXX", *phase = NULL;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    watch whole = {.stop_at = -1}, stopped = {.path = path, .stop_at = 3 * STEPS + 1}, rest = {.stop_at = -1};
+    tw_model *a = small_model(), *b = small_model(), *c = small_model();
+    twi_fit_state none = {0}, first = {0}, state = {0};
+    twi_history h = fit(a, &whole, &none);
+    twi_history_clear(&h);
+    h = fit(b, &stopped, &first);
+    assert_true(h.is_cancelled);
+    twi_history_clear(&h);
+    tw_err err = {0};
+    assert_int_equal(twi_checkpoint_read(path, &phase, &state, &err), TW_OK);
+    assert_string_equal(phase, "head");
+    assert_int_equal(state.next_epoch, 3);
+    // The state in memory is in the middle of its fourth epoch, so the one on disk is what counts.
+    assert_true(first.steps > state.steps);
+    h = fit(c, &rest, &state);
+    assert_int_equal(h.epochs.n, EPOCHS);
+    twi_history_clear(&h);
+    expect_same_weights(a, c, true);
+    expect_same_weights(a, b, false);
+    twi_fit_state_clear(&none);
+    twi_fit_state_clear(&first);
+    twi_fit_state_clear(&state);
+    twi_free(phase);
+    twi_model_free(a);
+    twi_model_free(b);
+    twi_model_free(c);
+    unlink(path);
+}
+
+static void a_torn_checkpoint_is_refused(void **unused)
+{
+    (void)unused;
+    char path[] = "/tmp/topwork-fit-XXXXXX", *phase = NULL;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    watch w = {.path = path, .stop_at = -1};
+    tw_model *m = small_model();
+    twi_fit_state state = {0}, read = {0};
+    twi_history h = fit(m, &w, &state);
+    twi_history_clear(&h);
+    assert_int_equal(truncate(path, 1000), 0);
+    tw_err err = {0};
+    assert_int_equal(twi_checkpoint_read(path, &phase, &read, &err), TW_EMALFORMED);
+    twi_free(phase);
+    twi_fit_state_clear(&state);
+    twi_fit_state_clear(&read);
+    twi_model_free(m);
+    close(fd);
+    unlink(path);
+}
+
+static void validation_follows_the_weights_of_each_epoch(void **unused)
+{
+    (void)unused;
+    tw_model *m = small_model();
+    watch w = {.stop_at = -1};
+    twi_fit_state state = {0};
+    twi_history h = fit(m, &w, &state);
+    // The kept model, scored afresh, has the validation loss its best epoch reported.
+    twi_samples s = samples();
+    tw_setting loss = {.kind = twi_loss_find("binary_crossentropy")};
+    twi_scores scores;
+    tw_err err = {0};
+    twi_score(m, &s, &loss, NULL, 8, 1, NULL, &scores, &err);
+    expect_ok(err);
+    expect_near(scores.loss, h.best, 1e-12);
+    assert_true(h.epochs.at[0].val_loss != h.epochs.at[1].val_loss);
+    twi_history_clear(&h);
+    twi_fit_state_clear(&state);
+    twi_model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_stopped_within_an_epoch_resumes_to_the_same_bits),
+        cmocka_unit_test(a_torn_checkpoint_is_refused),
+        cmocka_unit_test(validation_follows_the_weights_of_each_epoch),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
