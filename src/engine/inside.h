@@ -208,5 +208,7 @@ tw_status twi_plan_add_step(twi_plan *plan, const twi_plan_step *step, tw_err *e
 // Dense numbers of a weight or constant.
 const float *twi_plan_data(const twi_plan *plan, twi_value v);
 tw_shape twi_plan_shape(const twi_plan *plan, twi_value v);
+// Multiply-adds of one forward run of an op, by its row.
+int64_t twi_plan_op_macs(const twi_plan *plan, const twi_program_op *op);
 
 #endif
