@@ -47,11 +47,11 @@ fuzz:            ## each fuzzer for SECONDS (60)
 	@cmake --preset fuzz > /dev/null && cmake --build build/fuzz
 	@tools/fuzz.sh $(or $(SECONDS_EACH),60)
 
-bench: build
-	@for b in build/release/bench/*; do echo "== $$b"; $$b || exit 1; done
+bench: build     ## trunks, steps, and the program as a user runs it; JSON lines (PHOTOS=FOLDER)
+	@tools/bench.sh
 
-bench-peers: build
-	@tools/bench-peers.sh
+bench-peers: build ## the same work in PyTorch and OpenVINO beside ours: ratios (PEERS="--only photos")
+	@tools/bench-peers.sh $(PEERS)
 
 install: build
 	@cmake --install build/release $(if $(PREFIX),--prefix $(PREFIX))
