@@ -14,7 +14,7 @@
 typedef struct job {
     const twi_plan *plan;
     double seconds;
-    int64_t images[64];
+    double rate[64]; // images per second of each worker
 } job;
 
 static void work(void *arg, int64_t index, int worker)
@@ -27,10 +27,14 @@ static void work(void *arg, int64_t index, int worker)
     const tw_shape *in = twi_plan_input(j->plan, 0);
     bench_fill(twi_run_input(run, 0), twi_shape_count(in));
     bench_check(twi_run_forward(run, 0, 0, &err), &err);
-    for (double start = bench_now(); bench_now() - start < j->seconds;) {
+    double start = bench_now(), end = start;
+    int64_t images = 0;
+    while (end - start < j->seconds) {
         bench_check(twi_run_forward(run, 0, 0, &err), &err);
-        j->images[worker] += in->dim[0];
+        images += in->dim[0];
+        end = bench_now();
     }
+    j->rate[worker] += (double)images / (end - start);
     twi_run_free(run);
 }
 
@@ -91,8 +95,10 @@ int main(int argc, char **argv)
     const char *precision = bench_option(argc, argv, "precision", "f32");
     int workers = atoi(bench_option(argc, argv, "workers", "0"));
     workers = workers > 0 ? workers : twi_cores();
+    workers = workers < 64 ? workers : 64;
     tw_err err = {0};
     tw_model *m = bench_model(name, atoll(bench_option(argc, argv, "size", "0")), false);
+    bench_check(twi_model_freeze(m, "all", &err), &err);
     twi_plan_options o = {.batch = atoll(bench_option(argc, argv, "batch", "4")),
                           .threads = 1,
                           .precision = !strcmp(precision, "exact")  ? TWI_EXACT
@@ -108,17 +114,15 @@ int main(int argc, char **argv)
     job j = {.plan = plan, .seconds = atof(bench_option(argc, argv, "seconds", "2"))};
     twi_pool *pool = twi_pool_new(workers, &err);
     bench_check(err.status, &err);
-    double start = bench_now();
     twi_pool_run(pool, workers, work, &j);
-    (void)start;
-    int64_t images = 0;
+    double rate = 0;
     for (int i = 0; i < workers; i++)
-        images += j.images[i];
+        rate += j.rate[i];
     printf("{\"bench\": \"trunk\", \"case\": \"%s\", \"precision\": \"%s\", \"batch\": %d, \"workers\": %d, "
            "\"value\": %.2f, "
            "\"unit\": \"images/s\", \"distance\": %.2g, \"gflops\": %.1f}\n",
-           name, precision, (int)o.batch, workers, (double)images / j.seconds, off,
-           (double)images / j.seconds * (double)twi_plan_macs(plan) / (double)o.batch * 2e-9);
+           name, precision, (int)o.batch, workers, rate, off,
+           rate * (double)twi_plan_macs(plan) / (double)o.batch * 2e-9);
     for (int i = 1; i < argc; i++)
         if (!strcmp(argv[i], "--profile"))
             profile(plan);

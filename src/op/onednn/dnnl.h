@@ -36,8 +36,10 @@ enum { TWI_LAYOUT_TEXT = 48 };
 struct twi_layout {
     twi_axes axes;
     int64_t groups;
-    twi_md md; // owned
+    twi_md md; // owned; NULL: not the library's, but written by `write` from dense numbers
     char text[TWI_LAYOUT_TEXT];
+    size_t bytes;
+    void (*write)(const tw_shape *shape, const float *dense, void *to);
 };
 
 // Descriptor of dense memory of this op-level shape (any: of a layout left to the primitive). TW_ENOMEM, TW_EFAILED.
