@@ -150,7 +150,7 @@ static bool is_of_shape(const twi_layout *layout, const tw_shape *shape, twi_axe
 {
     twi_md dense;
     twi_blocking is, wanted;
-    if (layout->axes != axes || twi_md_dense(&dense, shape, axes, 1, dnnl_f32, NULL))
+    if (!layout->md || layout->axes != axes || twi_md_dense(&dense, shape, axes, 1, dnnl_f32, NULL))
         return false;
     twi_md_blocking(layout->md, &is);
     twi_md_blocking(dense, &wanted);
