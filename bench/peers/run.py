@@ -10,8 +10,11 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+
+from sides import photo_paths
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -64,10 +67,16 @@ def photos(o):
                            "topwork/weights/efficientnet-lite0-57934424.pth")
     if not os.path.exists(weights) or not os.path.isdir(o.photos):
         return None, "needs photos (--photos) and the demo's weights (make assets)"
+    some = os.path.join(o.scratch, "some-photos")
+    shutil.rmtree(some, ignore_errors=True)
+    for path in photo_paths(o.photos)[::max(1, len(photo_paths(o.photos)) // 400)]:
+        link = os.path.join(some, os.path.relpath(path, o.photos))
+        os.makedirs(os.path.dirname(link), exist_ok=True)
+        os.symlink(os.path.abspath(path), link)
     ours, theirs = (os.path.join(o.scratch, f"{side}.f32") for side in ("topwork", "torch"))
-    sides = [Own("topwork", o.bench("photos"), o.photos, f"--features={ours}"),
-             Peer("torch threads", "torch_side.py", "photos", o.photos, weights, theirs, "threads"),
-             Peer("torch workers", "torch_side.py", "photos", o.photos, weights, theirs, "workers")]
+    sides = [Own("topwork", o.bench("photos"), some, f"--features={ours}"),
+             Peer("torch threads", "torch_side.py", "photos", some, weights, theirs, "threads"),
+             Peer("torch workers", "torch_side.py", "photos", some, weights, theirs, "workers")]
 
     def verify():
         import numpy as np
@@ -92,17 +101,19 @@ def trunk(name):
     return task
 
 
-def step(name):
+def step(name, norms):
     def task(o):
-        return [Own("topwork", o.bench("step"), name, "--batch=32", "--steps=3"),
-                Peer("torch", "torch_side.py", "step", TORCH_NAMES[name], 32)], None
-    task.__doc__ = f"{name}: full fine-tuning step, batch 32, batch statistics."
+        return [Own("topwork", o.bench("step"), name, "--batch=32", "--steps=3", f"--bn={norms}"),
+                Peer("torch", "torch_side.py", "step", TORCH_NAMES[name], 32, norms)], None
+    task.__doc__ = f"{name}: full fine-tuning step, batch 32, " + \
+        ("batch normalisation trains." if norms == "train" else "batch normalisation frozen (the default of train --fine-tune).")
     return task
 
 
 TASKS = {"photos": photos}
 TASKS.update({f"trunk-{n}": trunk(n) for n in ("efficientnet-lite0", "mobilenet_v2", "efficientnet_b0", "resnet50", "vgg16")})
-TASKS.update({f"step-{n}": step(n) for n in ("efficientnet-lite0", "mobilenet_v2", "efficientnet_b0", "resnet50")})
+TASKS.update({f"step-{norms}-{n}": step(n, norms) for norms in ("frozen", "train")
+              for n in ("efficientnet-lite0", "mobilenet_v2", "efficientnet_b0", "resnet50")})
 
 
 def cpu():

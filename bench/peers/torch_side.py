@@ -2,7 +2,7 @@
 
 torch_side.py photos FOLDER WEIGHTS FEATURES LOADER     photos → Lite0 features; LOADER: threads | workers
 torch_side.py trunk NET BATCH eager|jit                 pixels in memory → features
-torch_side.py step NET BATCH                            forward, backward, Adam"""
+torch_side.py step NET BATCH train|frozen               forward, backward, Adam; batch normalisation as said"""
 import sys
 import time
 import warnings
@@ -108,9 +108,12 @@ def trunk(name, batch, mode):
     serve(round_, version=torch.__version__)
 
 
-def step(name, batch):
+def step(name, batch, norms):
     net = network(name, top=True).train().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(net.parameters(), 1e-5)
+    for module in net.modules():
+        if norms == "frozen" and isinstance(module, torch.nn.BatchNorm2d):
+            module.eval().requires_grad_(False)
+    optimizer = torch.optim.Adam([w for w in net.parameters() if w.requires_grad], 1e-5)
     x = torch.rand(batch, 3, 224, 224).contiguous(memory_format=torch.channels_last) * 2 - 1
     y = torch.arange(batch) % 10
 
@@ -138,4 +141,4 @@ if what == "photos":
 elif what == "trunk":
     trunk(rest[0], int(rest[1]), rest[2])
 else:
-    step(rest[0], int(rest[1]))
+    step(rest[0], int(rest[1]), rest[2])
