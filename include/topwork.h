@@ -356,6 +356,21 @@ TW_API extern const tw_field tw_cache_fields[];
 // The feature cache: what is in it, how large it is; empties it.
 TW_API tw_status tw_cache(tw_context *tw, const tw_cache_options *options, tw_err *err);
 
+typedef struct tw_convert_options {
+    const char *in, *out;
+    bool verify;
+    double tolerance; // 0: 1e-5
+    bool force;
+    int format;
+    int64_t threads;
+    const char *model, *weights;
+    bool top, no_top; // both false: top
+    int64_t input_size, classes;
+} tw_convert_options;
+TW_API extern const tw_field tw_convert_fields[];
+// A model or weights in the format that the ending of `out` names. TW_EFAILED: what was written answers otherwise.
+TW_API tw_status tw_convert(tw_context *tw, const tw_convert_options *options, tw_err *err);
+
 typedef struct tw_report_options {
     const char *run; // a run directory
 } tw_report_options;
