@@ -34,6 +34,7 @@ quick: build     ## tests of under a minute, before each commit
 	@$(CTEST) --test-dir build/release -L quick
 
 check: deps oracle
+	@tools/assets.sh weights || echo "check     no EfficientNet-Lite0 weights: proof/lite0 will be skipped"
 	@$(MAKE) --no-print-directory build asan
 	@echo "== under address and undefined-behaviour sanitizers"
 	@$(CTEST) --test-dir build/asan -L 'unit|conform|fuzz'

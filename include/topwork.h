@@ -95,12 +95,18 @@ TW_API void tw_free(void *text);
 
 // A named thing with up to TW_SETTING_ARGS numbers: an initializer, regularizer, optimizer, loss … as text `l2:1e-4`
 // or as Keras JSON {"class_name": "L2", "config": {"l2": 1e-4}}.
-#define TW_SETTING_ARGS 8
+#define TW_SETTING_ARGS 24
+enum {
+    TW_ARG_FLAG = 1,    // true or false
+    TW_ARG_WHOLE = 2,   // a whole number
+    TW_ARG_NULLABLE = 4 // may be null (text "none"): the value is NaN
+};
 typedef struct tw_setting_arg {
     const char *key;            // Keras's name of the argument
     double otherwise;           // its default
     double low, high;           // allowed range
     const char *const *choices; // NULL-ended names: the value is an index into them; NULL: a number
+    unsigned flags;             // TW_ARG_FLAG …
 } tw_setting_arg;
 
 typedef struct tw_setting_kind {
@@ -355,6 +361,21 @@ typedef struct tw_cache_options {
 TW_API extern const tw_field tw_cache_fields[];
 // The feature cache: what is in it, how large it is; empties it.
 TW_API tw_status tw_cache(tw_context *tw, const tw_cache_options *options, tw_err *err);
+
+typedef struct tw_convert_options {
+    const char *in, *out;
+    bool verify;
+    double tolerance; // 0: 1e-5
+    bool force;
+    int format;
+    int64_t threads;
+    const char *model, *weights;
+    bool top, no_top; // both false: top
+    int64_t input_size, classes;
+} tw_convert_options;
+TW_API extern const tw_field tw_convert_fields[];
+// A model or weights in the format that the ending of `out` names. TW_EFAILED: what was written answers otherwise.
+TW_API tw_status tw_convert(tw_context *tw, const tw_convert_options *options, tw_err *err);
 
 typedef struct tw_report_options {
     const char *run; // a run directory

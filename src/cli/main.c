@@ -61,6 +61,7 @@ int main(int argc, char **argv)
 {
     static cli c; // large, and zero
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a file that may not grow further is a failed write, too
     c.arena = tw_arena_new(&c.err);
     if (!c.err.status && !cli_parse(&c, argc, argv)) {
         if (c.global.version)

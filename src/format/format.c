@@ -79,7 +79,12 @@ static const twi_format *format_for(const char *path, purpose p, tw_err *err)
         const twi_format *f = twi_formats[i];
         if (!f->suffix || !serves(f, p))
             continue;
-        twi_str_printf(&known, "%s%s", known.n ? ", " : "", f->suffix);
+        bool is_new = true;
+        for (int j = 0; j < i; j++)
+            is_new = is_new && !(twi_formats[j]->suffix && serves(twi_formats[j], p) &&
+                                 strcmp(twi_formats[j]->suffix, f->suffix) == 0);
+        if (is_new)
+            twi_str_printf(&known, "%s%s", known.n ? ", " : "", f->suffix);
         if (twi_str_ends(path, f->suffix) && (!best || strlen(f->suffix) > strlen(best->suffix)))
             best = f;
     }

@@ -25,7 +25,8 @@ static twi_tensor torch_layers(tw_model *m, twi_tensor x)
 
 static twi_tensor caffe_layers(tw_model *m, twi_tensor x)
 {
-    x = twi_model_layer(m, twi_layer_kind_find("Flip"), "preprocessing_flip", 1, &x, "axis=-1");
+    x = twi_model_layer(m, twi_layer_kind_of("keras.src.ops.numpy", "Flip"), "preprocessing_flip", 1, &x,
+                        "axis=-1");
     return twi_model_layer(m, twi_layer_kind_find("Normalization"), "preprocessing", 1, &x,
                            "axis=-1 mean=103.939,116.779,123.68 variance=1,1,1");
 }

@@ -45,6 +45,9 @@ static tw_status make_features(training *t, tw_err *err)
     tw_status status = twi_features_make(t->classifier.model, &t->photos, &o, &t->features, err);
     t->features_seconds += twi_progress_seconds(&stage);
     t->n_decoded += t->features.n_decoded;
+    if (status == TW_EWRITE)
+        twi_err_advise(err, t->cache_dir ? "try  --cache DIR for another place, or --cache off"
+                                         : "try  TMPDIR=DIR for another place, or --cache DIR");
     if (status)
         return status;
     twi_progress_end(&stage, "%s",
