@@ -4,6 +4,11 @@
 
 #include <string.h>
 
+enum {
+    PART = 8 << 10,  // values stepped at a time: what one pass leaves in the cache the next one finds there
+    MANY = 128 << 10 // values in a weight from which on several threads pay
+};
+
 static double common(const tw_setting *optimizer, const char *key)
 {
     return twi_setting_or(optimizer, key, NAN);
@@ -134,6 +139,19 @@ static bool collect(const twi_update *u, uint64_t step, float *const *gradient)
     return is_due;
 }
 
+// Elementwise, so threads and parts change no bit of the result.
+static void step_part(const twi_update *u, const twi_optimizer_step *whole, int64_t at)
+{
+    twi_optimizer_step o = *whole;
+    o.n = whole->n - at < PART ? whole->n - at : PART;
+    o.w += at;
+    o.g += at;
+    for (int j = 0; j < u->own; j++)
+        o.slot[j] = o.slot[j] ? o.slot[j] + at : NULL;
+    o.update = o.update ? o.update + at : NULL;
+    u->kind->step(u->optimizer, &o);
+}
+
 static void step_weight(const twi_update *u, int i, twi_optimizer_step *o, const float *gradient)
 {
     twi_weight *w = u->weight[i];
@@ -147,12 +165,15 @@ static void step_weight(const twi_update *u, int i, twi_optimizer_step *o, const
         u->kind->decay ? u->kind->decay(u->optimizer, &w->shape) : common(u->optimizer, "weight_decay");
     if (decay > 0) {
         float share = (float)decay, lr = (float)o->lr;
+#pragma omp parallel for simd if (o->n >= MANY)
         for (int64_t j = 0; j < o->n; j++)
             o->w[j] -= o->w[j] * share * lr;
     }
     if (u->kind->whole)
         u->kind->whole(u->optimizer, &w->shape, o);
-    u->kind->step(u->optimizer, o);
+#pragma omp parallel for schedule(static) if (o->n >= MANY)
+    for (int64_t at = 0; at < o->n; at += PART)
+        step_part(u, o, at);
     w->version++;
 }
 
