@@ -332,6 +332,7 @@ TW_API extern const tw_field tw_summary_fields[];
 TW_API tw_status tw_summary(tw_context *tw, const tw_summary_options *options, tw_err *err);
 
 typedef struct tw_models_options {
+    const char *only; // part of a name, or NULL: all
     bool measure;
     int64_t threads;
     int format;

@@ -152,7 +152,7 @@ struct twi_plan {
     int grad_logits; // buffer, or -1 without gradients
     twi_vec(twi_gradient) gradients;
     twi_vec(twi_weight *) states; // changed by each forward run: moving statistics
-    double *seconds;              // [steps] measured by profiled runs
+    double *seconds;              // [steps] the least of the profiled runs
     int64_t *n_timed;             // [2] forward, backward runs measured
 };
 

@@ -97,7 +97,7 @@ tw_status twi_run_forward(twi_run *run, uint64_t seed, uint64_t step, tw_err *er
 float *twi_run_grad_logits(twi_run *run);
 tw_status twi_run_backward(twi_run *run, uint64_t seed, uint64_t step, tw_err *err);
 float *twi_run_gradient(twi_run *run, int i); // of weight i, dense; overwritten by each backward
-// Measured seconds of each op over the following runs go into twi_plan_json (one run at a time).
+// The seconds of each op in the quickest of the following runs go into twi_plan_json (one run at a time).
 void twi_run_set_profile(twi_run *run, bool on);
 
 #endif
