@@ -95,12 +95,18 @@ TW_API void tw_free(void *text);
 
 // A named thing with up to TW_SETTING_ARGS numbers: an initializer, regularizer, optimizer, loss … as text `l2:1e-4`
 // or as Keras JSON {"class_name": "L2", "config": {"l2": 1e-4}}.
-#define TW_SETTING_ARGS 8
+#define TW_SETTING_ARGS 24
+enum {
+    TW_ARG_FLAG = 1,    // true or false
+    TW_ARG_WHOLE = 2,   // a whole number
+    TW_ARG_NULLABLE = 4 // may be null (text "none"): the value is NaN
+};
 typedef struct tw_setting_arg {
     const char *key;            // Keras's name of the argument
     double otherwise;           // its default
     double low, high;           // allowed range
     const char *const *choices; // NULL-ended names: the value is an index into them; NULL: a number
+    unsigned flags;             // TW_ARG_FLAG …
 } tw_setting_arg;
 
 typedef struct tw_setting_kind {

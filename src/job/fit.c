@@ -279,20 +279,6 @@ static void on_progress(void *self, const twi_fit_progress *p)
     twi_event(l->tw, &event);
 }
 
-// Keras's own behaviour: the weights at the end of the last epoch.
-static tw_status take_last(tw_model *m, const twi_fit_state *state, tw_err *err)
-{
-    twi_weights all;
-    tw_status status = twi_model_weights(m, &all, err);
-    for (int i = 0; !status && state->weight && i < all.n && i < state->n_weights; i++)
-        if (state->weight_size[i] && state->weight[i]) {
-            memcpy(all.at[i]->data, state->weight[i], (size_t)state->weight_size[i] * sizeof(float));
-            all.at[i]->version++;
-        }
-    twi_weights_clear(&all);
-    return status;
-}
-
 static tw_history *history_of(const twi_history *h, bool is_stopped, tw_err *err)
 {
     tw_history *out = twi_new(1, sizeof *out, "a history", err);
@@ -324,6 +310,8 @@ static tw_history *fit(learning *l, tw_err *err)
                                .patience = o->patience,
                                .class_weight = o->class_weight,
                                .threads = twi_threads(l->tw, 0),
+                               .keeps_last = o->keep_last,
+                               .keeps_slots = true,
                                .state = &state,
                                .self = l,
                                .on_progress = on_progress,
@@ -331,8 +319,6 @@ static tw_history *fit(learning *l, tw_err *err)
                                .is_cancelled = is_cancelled};
     tw_history *out = NULL;
     tw_status status = twi_fit(l->m, l->samples[TRAINING], &options, &history, err);
-    if (!status && o->keep_last)
-        status = take_last(l->m, &state, err);
     if (!status)
         out = history_of(&history, history.is_stopped_early || history.is_cancelled || l->wants_stop, err);
     twi_fit_state_clear(&state);

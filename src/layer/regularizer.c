@@ -21,7 +21,7 @@ static const char *const modes[] = {"rows", "columns", NULL};
 static const regularizer_row row_l1 = {NORMS, 0, -1}, row_l2 = {NORMS, -1, 0}, row_l1l2 = {NORMS, 0, 1},
                              row_orthogonal = {ORTHOGONAL, -1, -1};
 
-#define FACTOR 0, 1e30, NULL
+#define FACTOR 0, 1e30, NULL, 0
 static const tw_setting_kind l1 = {"L1", "l1", "sum of absolute values", {{"l1", 0.01, FACTOR}}, &row_l1};
 static const tw_setting_kind l2 = {"L2", "l2", "sum of squares", {{"l2", 0.01, FACTOR}}, &row_l2};
 static const tw_setting_kind l1l2 = {
@@ -29,7 +29,7 @@ static const tw_setting_kind l1l2 = {
 static const tw_setting_kind orthogonal = {"OrthogonalRegularizer",
                                            "orthogonal_regularizer",
                                            "makes rows or columns orthogonal",
-                                           {{"factor", 0.01, FACTOR}, {"mode", 0, 0, 1, modes}},
+                                           {{"factor", 0.01, FACTOR}, {"mode", 0, 0, 1, modes, 0}},
                                            &row_orthogonal};
 
 static const tw_setting_kind *const kinds[] = {&l1, &l2, &l1l2, &orthogonal, NULL};

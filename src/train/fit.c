@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "layer/layer.h"
+#include "train/update.h"
 
 #include <math.h>
 #include <string.h>
@@ -24,7 +25,9 @@ typedef struct trainer {
     twi_scorer *validation; // NULL: nothing to validate on
     int64_t batch, rest, k;
     int n_trained;
-    int *first_slot;          // [n_trained] index into state->slot
+    twi_weight **weight; // [n_trained]
+    float **gradient;    // [n_trained] of the run that went backward
+    twi_update update;
     uint32_t *order;          // [n] this epoch's order
     float *y, *sample_weight; // [batch, k], [batch]
     double lr;
@@ -66,11 +69,16 @@ static bool is_kept(const trainer *t, int i)
     return t->all.at[i]->is_trainable || (t->all.at[i]->is_state && t->all.layer[i]->is_trainable);
 }
 
+static int64_t slot_size(const trainer *t, int i)
+{
+    int per_weight = twi_update_per_weight(&t->o->optimizer);
+    return twi_update_slot_size(&t->o->optimizer, &t->weight[i / per_weight]->shape, i % per_weight);
+}
+
 static tw_status make_state(trainer *t, tw_err *err)
 {
     twi_fit_state *s = t->state;
-    const twi_optimizer_kind *optimizer = t->o->optimizer.kind->row;
-    int per_weight = optimizer->n_slots(&t->o->optimizer);
+    int per_weight = twi_update_per_weight(&t->o->optimizer);
     s->n_weights = t->all.n;
     s->n_slots = t->n_trained * per_weight;
     s->weight = twi_new((size_t)s->n_weights, sizeof *s->weight, "training state", err);
@@ -83,12 +91,15 @@ static tw_status make_state(trainer *t, tw_err *err)
     for (int i = 0; i < s->n_weights; i++)
         s->weight_size[i] = is_kept(t, i) ? twi_shape_count(&t->all.at[i]->shape) : 0;
     for (int i = 0; i < s->n_slots; i++) {
-        s->slot_size[i] = twi_shape_count(&twi_plan_gradient_weight(t->plan[0], i / per_weight)->shape);
+        s->slot_size[i] = slot_size(t, i);
+        if (!s->slot_size[i])
+            continue;
         s->slot[i] = copy_of(NULL, s->slot_size[i], err);
         if (!s->slot[i])
             return TW_ENOMEM;
+        float start = twi_update_slot_start(&t->o->optimizer, i % per_weight);
         for (int64_t j = 0; j < s->slot_size[i]; j++)
-            s->slot[i][j] = (float)optimizer->slot_start;
+            s->slot[i][j] = start;
     }
     s->history.best_epoch = -1;
     s->history.best = INFINITY;
@@ -99,13 +110,12 @@ static tw_status make_state(trainer *t, tw_err *err)
 static tw_status take_state(trainer *t, tw_err *err)
 {
     twi_fit_state *s = t->state;
-    int per_weight = ((const twi_optimizer_kind *)t->o->optimizer.kind->row)->n_slots(&t->o->optimizer);
+    int per_weight = twi_update_per_weight(&t->o->optimizer);
     bool fits = s->n_weights == t->all.n && s->n_slots == t->n_trained * per_weight;
     for (int i = 0; fits && i < s->n_weights; i++)
         fits = s->weight_size[i] == (is_kept(t, i) ? twi_shape_count(&t->all.at[i]->shape) : 0);
     for (int i = 0; fits && i < s->n_slots; i++)
-        fits =
-            s->slot_size[i] == twi_shape_count(&twi_plan_gradient_weight(t->plan[0], i / per_weight)->shape);
+        fits = s->slot_size[i] == slot_size(t, i);
     if (!fits)
         return twi_fail(err, TW_EUNUSABLE, "the checkpoint belongs to another model or optimizer");
     for (int i = 0; i < s->n_weights; i++)
@@ -114,6 +124,16 @@ static tw_status take_state(trainer *t, tw_err *err)
             t->all.at[i]->version++;
         }
     return TW_OK;
+}
+
+static tw_status open_update(trainer *t, tw_err *err)
+{
+    t->update = (twi_update){
+        .optimizer = &t->o->optimizer, .n = t->n_trained, .weight = t->weight, .slot = t->state->slot};
+    tw_status status = twi_update_open(&t->update, err);
+    if (!status && t->o->keeps_slots && t->state->next_epoch == 0)
+        twi_update_take(&t->update, t->m, false, &t->state->steps);
+    return status;
 }
 
 static tw_status trainer_open(trainer *t, tw_err *err)
@@ -137,10 +157,14 @@ static tw_status trainer_open(trainer *t, tw_err *err)
     if (t->k != (t->train->n_classes == 2 && t->k == 1 ? 1 : t->train->n_classes))
         return twi_fail(err, TW_EUNUSABLE, "the model has %lld outputs, the photos have %lld classes",
                         (long long)t->k, (long long)t->train->n_classes);
+    t->weight = twi_new((size_t)t->n_trained, sizeof *t->weight, "trained weights", err);
+    t->gradient = twi_new((size_t)t->n_trained, sizeof *t->gradient, "gradients", err);
+    for (int i = 0; t->weight && i < t->n_trained; i++)
+        t->weight[i] = twi_plan_gradient_weight(t->plan[0], i);
     t->order = twi_new((size_t)n, sizeof *t->order, "an order", err);
     t->y = twi_new((size_t)(t->batch * t->k), sizeof *t->y, "targets", err);
     t->sample_weight = twi_new((size_t)t->batch, sizeof *t->sample_weight, "sample weights", err);
-    if (!t->order || !t->y || !t->sample_weight)
+    if (!t->weight || !t->gradient || !t->order || !t->y || !t->sample_weight)
         return TW_ENOMEM;
     if (t->o->validation && t->o->validation->n) {
         t->validation = twi_scorer_new(t->m, t->o->validation, &t->o->loss, t->o->from, t->o->batch_size,
@@ -149,7 +173,8 @@ static tw_status trainer_open(trainer *t, tw_err *err)
             return err && err->status ? err->status : TW_EFAILED;
     }
     t->lr = t->o->learning_rate > 0 ? t->o->learning_rate : t->o->optimizer.value[0];
-    return t->state->next_epoch > 0 ? take_state(t, err) : make_state(t, err);
+    status = t->state->next_epoch > 0 ? take_state(t, err) : make_state(t, err);
+    return status ? status : open_update(t, err);
 }
 
 static void trainer_close(trainer *t)
@@ -160,6 +185,9 @@ static void trainer_close(trainer *t)
     }
     twi_scorer_free(t->validation);
     twi_weights_clear(&t->all);
+    twi_update_close(&t->update);
+    twi_free(t->weight);
+    twi_free(t->gradient);
     twi_free(t->order);
     twi_free(t->y);
     twi_free(t->sample_weight);
@@ -190,20 +218,9 @@ static void add_regularization(trainer *t, twi_run *run)
 
 static void update_weights(trainer *t, twi_run *run)
 {
-    const twi_optimizer_kind *optimizer = t->o->optimizer.kind->row;
-    int per_weight = optimizer->n_slots(&t->o->optimizer);
-    for (int i = 0; i < t->n_trained; i++) {
-        twi_weight *w = twi_plan_gradient_weight(t->plan[0], i);
-        twi_optimizer_step step = {.lr = t->lr,
-                                   .t = t->state->steps,
-                                   .n = twi_shape_count(&w->shape),
-                                   .w = w->data,
-                                   .g = twi_run_gradient(run, i)};
-        for (int j = 0; j < per_weight; j++)
-            step.slot[j] = t->state->slot[i * per_weight + j];
-        optimizer->step(&t->o->optimizer, &step);
-        w->version++;
-    }
+    for (int i = 0; i < t->n_trained; i++)
+        t->gradient[i] = twi_run_gradient(run, i);
+    twi_update_step(&t->update, t->lr, t->state->steps, t->gradient);
 }
 
 // One batch: returns the sum of its losses (regularization left out) through *loss, correct answers through *right.
@@ -259,7 +276,8 @@ static tw_status train_epoch(trainer *t, int64_t epoch, twi_epoch *out, tw_err *
     for (int64_t i = 0; i < n; i++)
         t->order[i] = (uint32_t)i;
     twi_rng rng = twi_rng_at(t->o->seed, TWI_RNG_SHUFFLE, (uint64_t)epoch, 0);
-    twi_rng_shuffle(&rng, t->order, (uint32_t)n);
+    if (!t->o->no_shuffle)
+        twi_rng_shuffle(&rng, t->order, (uint32_t)n);
     for (int64_t at = 0; at < n; at += t->batch, step++) {
         if (is_cancelled(t)) {
             t->history->is_cancelled = true;
@@ -376,7 +394,10 @@ tw_status twi_fit(tw_model *m, const twi_samples *train, const twi_fit_options *
         for (int i = 0; i < t.n_trained; i++)
             history->n_train_values += twi_shape_count(&twi_plan_gradient_weight(t.plan[0], i)->shape);
         status = train_epochs(&t, err);
-        restore_best(&t);
+        if (!o->keeps_last || status)
+            restore_best(&t);
+        if (o->keeps_slots && !status)
+            status = twi_update_store(&t.update, m, t.lr, false, t.state->steps, err);
         history->best = t.state->history.best;
         history->best_epoch = t.state->history.best_epoch;
         for (size_t i = 0; i < t.state->history.epochs.n; i++)

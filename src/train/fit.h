@@ -69,6 +69,9 @@ typedef struct twi_fit_options {
     const double *class_weight;    // [n_classes], or NULL
     int threads;
     bool is_reference; // reference kernels (tests)
+    bool keeps_last;   // the model ends with the weights of the last epoch, not of the best
+    bool no_shuffle;   // samples in their order in every epoch
+    bool keeps_slots;  // the optimizer goes on from m->slots where they fit, and leaves its state there
     // State: filled from an earlier run to resume (next_epoch > 0), and kept up to date after each epoch.
     twi_fit_state *state; // may be NULL
     void *self;           // given to the following; each may be NULL
@@ -80,7 +83,7 @@ typedef struct twi_fit_options {
 } twi_fit_options;
 
 // Trains. The model ends with the weights of its best epoch (lowest val_loss; loss without validation), whatever ended
-// the run. TW_EDIVERGED when a loss is NaN or Inf (best weights restored); cancelled: TW_OK with is_cancelled, best
+// the run, unless keeps_last. TW_EDIVERGED when a loss is NaN or Inf (best weights restored); cancelled: TW_OK with is_cancelled, best
 // weights restored. *history is filled in every case.
 tw_status twi_fit(tw_model *m, const twi_samples *train, const twi_fit_options *o, twi_history *history,
                   tw_err *err);

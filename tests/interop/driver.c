@@ -9,8 +9,9 @@
 // What a command gives goes to the files it is told and to stdout as JSON; errors go to stderr, the exit status is theirs.
 
 #include "format/format.h"
-#include "train/fit.h"
+#include "job/learn.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -334,6 +335,81 @@ static void cmd_train(tw_model *m, options *o, tw_err *err)
     twi_free(label);
 }
 
+// A whole fit as the model is compiled: x, t, val_x, val_t, epochs, batch, class_weight=A,B,… keep=best|last; prints each
+// epoch, and saves the model with its optimizer to save=FILE.
+typedef struct data_set {
+    memory_samples memory;
+    twi_samples samples;
+    float *x;
+    int32_t *label;
+} data_set;
+
+static void read_set(const options *o, const char *x_key, const char *t_key, const tw_model *m, data_set *d,
+                     tw_err *err)
+{
+    tw_shape in = twi_model_shape(m, m->inputs.at[0]), out = twi_model_shape(m, m->outputs.at[0]);
+    in = twi_shape_batch(&in, 1);
+    size_t total = 0, n = 0;
+    int64_t k = twi_shape_last(&out);
+    d->memory.row = (size_t)twi_shape_count(&in);
+    d->memory.x = d->x = read_array(get(o, x_key, ""), d->memory.row, &total, err);
+    float *t = read_array(get(o, t_key, ""), 1, &n, err);
+    d->label = twi_new(n, sizeof *d->label, "labels", err);
+    for (size_t i = 0; t && d->label && i < n; i++)
+        d->label[i] = (int32_t)t[i];
+    d->samples = (twi_samples){.n = (int64_t)n,
+                               .label = d->label,
+                               .n_classes = k == 1 ? 2 : k,
+                               .read = read_samples,
+                               .self = &d->memory};
+    twi_free(t);
+}
+
+static void print_epoch(void *self, const twi_epoch *e)
+{
+    (void)self;
+    printf("{\"epoch\": %lld, \"loss\": %.9g, \"accuracy\": %.9g", (long long)e->epoch, e->loss, e->accuracy);
+    if (!isnan(e->val_loss))
+        printf(", \"val_loss\": %.9g, \"val_accuracy\": %.9g", e->val_loss, e->val_accuracy);
+    printf(", \"learning_rate\": %.9g, \"is_best\": %s}\n", e->learning_rate, e->is_best ? "true" : "false");
+}
+
+static void cmd_fit(tw_model *m, options *o, tw_err *err)
+{
+    data_set train = {0}, validation = {0};
+    char word[64];
+    double class_weight[64];
+    int n_weights = 0;
+    while (n_weights < 64 && *part(get(o, "class_weight", ""), n_weights, word, sizeof word))
+        class_weight[n_weights++] = strtod(word, NULL);
+    read_set(o, "x", "t", m, &train, err);
+    if (get(o, "val_x", NULL))
+        read_set(o, "val_x", "val_t", m, &validation, err);
+    twi_fit_options fit = {.phase = "fit",
+                           .epochs = (int64_t)number(o, "epochs", 1),
+                           .batch_size = (int64_t)number(o, "batch", 32),
+                           .seed = (uint64_t)number(o, "seed", 1),
+                           .validation = validation.samples.n ? &validation.samples : NULL,
+                           .patience = (int64_t)number(o, "patience", 0),
+                           .class_weight = n_weights ? class_weight : NULL,
+                           .threads = 1,
+                           .no_shuffle = true,
+                           .keeps_slots = true,
+                           .keeps_last = strcmp(get(o, "keep", "last"), "last") == 0,
+                           .on_epoch = print_epoch};
+    twi_history history = {0};
+    if (!err->status && !twi_compiled_optimizer(m, &fit.optimizer, err) &&
+        !twi_compiled_loss(m, 0, &fit.loss, err))
+        twi_fit(m, &train.samples, &fit, &history, err);
+    if (!err->status && get(o, "save", NULL))
+        twi_model_save(m, get(o, "save", NULL), err);
+    twi_history_clear(&history);
+    twi_free(train.x);
+    twi_free(train.label);
+    twi_free(validation.x);
+    twi_free(validation.label);
+}
+
 // Gradients of the first step, y/LAYER.WEIGHT.f32 each: loss and its gradient at the logits, then backward.
 static void cmd_gradients(tw_model *m, options *o, tw_err *err)
 {
@@ -393,13 +469,10 @@ static const struct {
     const char *name;
     void (*run)(tw_model *m, options *o, tw_err *err);
 } commands[] = {
-    {"gradients", cmd_gradients},
-    {"info", cmd_info},
-    {"layers", cmd_layers},
-    {"order", cmd_order},
-    {"predict", cmd_predict},
-    {"save", cmd_save},
-    {"save_weights", cmd_save_weights},
+    {"fit", cmd_fit},     {"gradients", cmd_gradients},
+    {"info", cmd_info},   {"layers", cmd_layers},
+    {"order", cmd_order}, {"predict", cmd_predict},
+    {"save", cmd_save},   {"save_weights", cmd_save_weights},
     {"train", cmd_train},
 };
 
