@@ -175,7 +175,11 @@ static void fill_request(const twi_plan_builder *b, const candidate *c, int n_fu
 {
     const twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[c->op];
-    *r = (twi_kernel_request){.kind = op->kind, .params = op->params, .n_in = op->n_in, .n_out = op->n_out};
+    *r = (twi_kernel_request){.kind = op->kind,
+                              .params = op->params,
+                              .n_in = op->n_in,
+                              .n_out = op->n_out,
+                              .is_estimate = plan->o.is_estimate};
     twi_value in[TWI_OP_IN_MAX];
     memcpy(in, op->in, sizeof in);
     bool goes_back = b->goes_back[c->op];

@@ -271,7 +271,7 @@ static tw_status build(twi_plan *plan, twi_plan_builder *b, tw_err *err)
         status = twi_plan_choose(b, err);
     if (!status)
         status = twi_plan_choose_backward(b, err);
-    if (!status)
+    if (!status && !plan->o.is_estimate)
         status = twi_plan_prepare(plan, err);
     if (!status)
         status = twi_plan_place(plan, err);
@@ -386,14 +386,25 @@ size_t twi_plan_run_bytes(const twi_plan *plan)
     return (size_t)plan->arena_bytes;
 }
 
+static size_t kept_bytes(const twi_plan *plan, twi_value v)
+{
+    bool is_kept = v != TWI_NONE && (plan->facts.at[v] & TWI_FACT_DENSE);
+    return is_kept ? (size_t)twi_shape_count(&plan->program.values.at[v].shape) * sizeof(float) : 0;
+}
+
 size_t twi_plan_constant_bytes(const twi_plan *plan)
 {
     size_t sum = 0;
     for (size_t i = 0; i < plan->prepared.n; i++)
         sum += plan->prepared.at[i].bytes;
-    for (size_t v = 0; v < plan->dense.n; v++)
-        if (plan->dense.at[v])
-            sum += (size_t)twi_shape_count(&plan->program.values.at[v].shape) * sizeof(float);
+    // Derived constants that a step reads as they are: the same whether they were computed or will be.
+    for (size_t i = 0; i < plan->derived.n; i++) {
+        const twi_derived *d = &plan->derived.at[i];
+        if (d->is_fold)
+            sum += kept_bytes(plan, d->new_kernel) + kept_bytes(plan, d->new_bias);
+        for (int j = 0; !d->is_fold && j < d->op.n_out; j++)
+            sum += kept_bytes(plan, d->op.out[j]);
+    }
     return sum;
 }
 

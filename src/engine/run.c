@@ -26,6 +26,8 @@ twi_run *twi_run_new(const twi_plan *plan, tw_err *err)
 {
     if (!plan)
         return NULL;
+    if (plan->o.is_estimate)
+        TWI_BUG("a plan that was only an estimate is run");
     twi_run *run = twi_new(1, sizeof *run, "a run", err);
     if (!run)
         return NULL;

@@ -2,6 +2,8 @@
 
 #include "job/open.h"
 
+#include "job/memory.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -40,8 +42,9 @@ tw_model *twi_open_file(const char *path, const twi_load_options *o, twi_load_re
     if (is_folder(path) && !is_run)
         twi_fail(err, TW_EUNUSABLE,
                  "'%s' is a folder without model.keras: neither a run directory nor a model", path);
-    tw_model *m =
-        is_folder(path) && !is_run ? NULL : twi_model_load(is_run ? inside.text : path, o, report, err);
+    const char *file = is_run ? inside.text : path;
+    bool is_readable = (is_run || !is_folder(path)) && !twi_memory_check_file(file, err);
+    tw_model *m = is_readable ? twi_model_load(file, o, report, err) : NULL;
     twi_str_clear(&inside);
     return m;
 }
@@ -78,8 +81,8 @@ tw_model *twi_open_architecture(const char *name, const twi_zoo_options *o, cons
     tw_model *m = v ? twi_zoo_build(name, o, err) : NULL;
     if (!m)
         return NULL;
-    tw_status status = TW_OK;
-    if (!twi_str_same(weights, "none"))
+    tw_status status = twi_memory_check_weights(m, err);
+    if (!status && !twi_str_same(weights, "none"))
         status = load_weights(m, v, o->has_top, weights, loading, source, err);
     if (!status)
         status = twi_model_initialize(m, seed, twi_initializer_fill, err);

@@ -1,6 +1,6 @@
 // topwork train: from a folder of photos to a tested classifier.
 //
-//   photos → split → classifier (trunk + head) → features → head → (fine-tuning) → evaluation → run directory
+//   photos → split → classifier (trunk + head) → memory → features → head → (fine-tuning) → evaluation → run directory
 //
 // This is the annotated example of the room: a job is a list of steps on one struct, each of which can fail, and one
 // place that clears everything whatever happened.
@@ -235,10 +235,7 @@ static tw_status fine_tune(training *t, tw_err *err)
 {
     double head_best = t->history[TWI_HEAD].best;
     twi_training_close_phase(t);
-    const tw_train_options *o = t->o;
-    bool trains_norm = o->bn == 2 || (o->bn == 0 && twi_str_same(o->weights, "none"));
-    tw_status status =
-        twi_classifier_unfreeze(&t->classifier, o->fine_tune_from, o->freeze, trains_norm, err);
+    tw_status status = twi_training_unfreeze(t, err);
     if (!status)
         status = twi_training_phase(t, TWI_FINE_TUNE, err);
     if (status && status != TW_EDIVERGED)
@@ -282,6 +279,8 @@ static tw_status run(training *t, tw_err *err)
         status = read_settings(t, err);
     if (!status)
         status = build_classifier(t, err);
+    if (!status)
+        status = twi_training_check_memory(t, err);
     if (!status)
         status = open_cache_dir(t, err);
     if (!status)

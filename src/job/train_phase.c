@@ -38,7 +38,7 @@ static tw_status make_features(training *t, tw_err *err)
                               .recipe = &t->classifier.recipe,
                               .cache_dir = t->cache_dir,
                               .precision = t->precision,
-                              .workers = t->threads,
+                              .workers = t->feature_workers[t->phase],
                               .self = &stage,
                               .on_progress = count_features,
                               .is_cancelled = stage_cancelled};
@@ -59,7 +59,7 @@ static tw_status make_features(training *t, tw_err *err)
 
 static tw_status open_samples(training *t, tw_err *err)
 {
-    bool has_rows = t->frontier.n > 0 && twi_frontier_bytes(&t->frontier) <= CACHED_ROW_BYTES;
+    bool has_rows = twi_training_keeps_rows(&t->frontier);
     tw_status status = has_rows ? make_features(t, err) : TW_OK;
     for (int part = 0; !status && part < TWI_PARTS; part++)
         status = has_rows
@@ -206,13 +206,29 @@ static tw_status fit(training *t, tw_err *err)
     return status;
 }
 
+tw_status twi_training_frontier(training *t, twi_phase_number phase, twi_frontier *frontier, tw_err *err)
+{
+    return twi_frontier_find(t->classifier.model, phase == TWI_HEAD ? TRUNK_ROW_BYTES : 0, frontier, err);
+}
+
+bool twi_training_keeps_rows(const twi_frontier *frontier)
+{
+    return frontier->n > 0 && twi_frontier_bytes(frontier) <= CACHED_ROW_BYTES;
+}
+
+tw_status twi_training_unfreeze(training *t, tw_err *err)
+{
+    const tw_train_options *o = t->o;
+    bool trains_norm = o->bn == 2 || (o->bn == 0 && twi_str_same(o->weights, "none"));
+    return twi_classifier_unfreeze(&t->classifier, o->fine_tune_from, o->freeze, trains_norm, err);
+}
+
 static tw_status begin(training *t, twi_phase_number phase, tw_err *err)
 {
     t->phase = phase;
     t->n_phases = (int)phase + 1;
     t->last_checkpoint = twi_seconds();
-    size_t prefer = phase == TWI_HEAD ? TRUNK_ROW_BYTES : 0;
-    tw_status status = twi_frontier_find(t->classifier.model, prefer, &t->frontier, err);
+    tw_status status = twi_training_frontier(t, phase, &t->frontier, err);
     if (!status && t->frontier.is_all)
         status = twi_fail(err, TW_EINVAL, "nothing to train: every weight is frozen");
     return status ? status : open_samples(t, err);

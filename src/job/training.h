@@ -31,7 +31,10 @@ typedef struct training {
     double features_seconds;
     int64_t n_decoded;
     bool is_interrupted;
-    float *answers; // [photos, k]
+    int64_t memory;                  // --memory in bytes; 0: no limit
+    int64_t memory_estimate;         // bytes the run will take at its worst moment
+    int feature_workers[TWI_PHASES]; // of the threads, as many as fit into memory
+    float *answers;                  // [photos, k]
     twi_evaluation val, test;
     // of the phase that is running
     twi_phase_number phase;
@@ -41,7 +44,15 @@ typedef struct training {
     double last_checkpoint;
 } training;
 
-// train_phase.c: samples for the phase's frontier, then fit; weights are the best ones afterwards.
+// train_memory.c: refuses what will not fit, fine-tuning included, before anything is begun. TW_ENOMEM with advice.
+tw_status twi_training_check_memory(training *t, tw_err *err);
+
+// train_phase.c: where a phase's trainable part starts, and whether rows of that are kept, or photos decoded each time.
+tw_status twi_training_frontier(training *t, twi_phase_number phase, twi_frontier *frontier, tw_err *err);
+bool twi_training_keeps_rows(const twi_frontier *frontier);
+// The trunk becomes trainable, as --fine-tune-from, --freeze and --bn say.
+tw_status twi_training_unfreeze(training *t, tw_err *err);
+// Samples for the phase's frontier, then fit; weights are the best ones afterwards.
 tw_status twi_training_phase(training *t, twi_phase_number phase, tw_err *err);
 // Answers of the finished model for all validation and test photos, through the phase's samples.
 tw_status twi_training_evaluate(training *t, tw_err *err);

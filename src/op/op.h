@@ -101,6 +101,7 @@ struct twi_kernel_request {
     int n_fusion;
     bool is_layout_free; // the kernel may ask for any layouts; false: dense for everything but constants
     twi_dtype dtype;     // TWI_F32, or TWI_BF16 to compute and store in bf16 where a layout is free
+    bool is_estimate;    // only its layouts and sizes are asked for: it will not be run
 };
 
 typedef struct twi_kernel_args {

@@ -32,6 +32,7 @@ typedef struct twi_results {
     const char *weights;      // where the trunk's came from
     const char *reading;      // what the curves say, in words; NULL: nothing
     uint64_t seed;
+    int64_t memory_estimate; // bytes that were expected to be taken; 0: not estimated
     bool is_interrupted;
 } twi_results;
 

@@ -104,6 +104,8 @@ json_t *twi_results_json(const twi_results *r, tw_err *err)
     json_object_set_new(all, "val", r->val.n ? scores_json(r, &r->val, err) : json_null());
     json_object_set_new(all, "test", r->test.n ? scores_json(r, &r->test, err) : json_null());
     json_object_set_new(all, "peak_rss_bytes", json_integer(peak_rss()));
+    if (r->memory_estimate)
+        json_object_set_new(all, "memory_estimate_bytes", json_integer(r->memory_estimate));
     json_object_set_new(all, "images_per_second",
                         r->n_decoded && r->features_seconds > 0
                             ? number((double)r->n_decoded / r->features_seconds)
