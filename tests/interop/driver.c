@@ -3,13 +3,15 @@
 // Arrays are raw little-endian f32 files; several are separated by commas. A model comes from
 //     model=FILE                                   any model file
 //     zoo=NAME [top=1] [input=H,W,C] [classes=N] [pooling=avg] [activation=F]
-//     head=N                                       puts the model as frozen trunk under a small head of N classes
+//     head=N [dropout=R]                           puts the model as frozen trunk under a small head of N classes
 //     trunk_weights=FILE                           read before the head is put on
 // and then weights=FILE [by_name=1] [skip_mismatch=1], freeze=SPEC, seed=N (initial values of what has none).
 // What a command gives goes to the files it is told and to stdout as JSON; errors go to stderr, the exit status is theirs.
 
 #include "format/format.h"
 #include "job/learn.h"
+#include "job/open.h"
+#include "train/fit.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -103,11 +105,12 @@ static void add(tw_model *m, const char *kind, const char *config)
 }
 
 // The pattern of transfer learning: a frozen trunk as one layer, a small head.
-static tw_model *under_head(tw_model *trunk, int classes, tw_err *err)
+static tw_model *under_head(tw_model *trunk, int classes, double dropout, tw_err *err)
 {
     tw_model *m = twi_model_new("classifier", true, err);
     tw_shape input = twi_model_shape(trunk, trunk->inputs.at[0]);
-    char dense[96];
+    char dense[96], rate[32];
+    snprintf(rate, sizeof rate, "rate=%g", dropout);
     snprintf(dense, sizeof dense, "units=%d activation=%s", classes, classes == 1 ? "sigmoid" : "softmax");
     twi_model_set_trainable(trunk, false);
     twi_model_input(m, NULL, &input);
@@ -116,7 +119,7 @@ static tw_model *under_head(tw_model *trunk, int classes, tw_err *err)
     twi_model_add(m, nest);
     twi_layer_free(nest);
     add(m, "GlobalAveragePooling2D", "");
-    add(m, "Dropout", "rate=0.2");
+    add(m, "Dropout", rate);
     add(m, "Dense", dense);
     if (twi_model_verify(m, err)) {
         twi_model_free(m);
@@ -136,7 +139,7 @@ static tw_model *make_model(const options *o, tw_err *err)
     if (m && trunk)
         twi_weights_load(m, trunk, &load, NULL, err);
     if (m && get(o, "head", NULL)) {
-        tw_model *whole = under_head(m, (int)number(o, "head", 1), err);
+        tw_model *whole = under_head(m, (int)number(o, "head", 1), number(o, "dropout", 0.2), err);
         twi_model_free(m);
         m = whole;
     }
@@ -207,6 +210,9 @@ static void cmd_predict(tw_model *m, options *o, tw_err *err)
 typedef struct layer_output {
     const options *o;
     const char *name;
+    const tw_model *m;
+    int first; // of the outputs that are wanted
+    FILE *file;
 } layer_output;
 
 static void take_layer(void *self, int i, const float *y, const tw_shape *shape, tw_err *err)
@@ -223,7 +229,7 @@ static void cmd_layers(tw_model *m, options *o, tw_err *err)
     int n = 0;
     int *order = twi_model_order(m, true, &n, err);
     for (int i = 0; order && i < n && !err->status; i++) {
-        layer_output l = {o, m->layers.at[order[i]]->name};
+        layer_output l = {.o = o, .name = m->layers.at[order[i]]->name};
         if (m->layers.at[order[i]]->kind->flags & TWI_KIND_INPUT)
             continue;
         tw_model *cut = twi_model_cut(m, l.name, NULL, err);
@@ -233,6 +239,34 @@ static void cmd_layers(tw_model *m, options *o, tw_err *err)
         printf("{\"layer\": \"%s\"}\n", l.name);
     }
     twi_free(order);
+}
+
+// The outputs of all layers of one run, one after the other in y; says names and shapes.
+static void take_next(void *self, int i, const float *y, const tw_shape *shape, tw_err *err)
+{
+    const layer_output *all = self;
+    const tw_model *m = all->m;
+    if (i < all->first)
+        return;
+    printf("{\"layer\": \"%s\", \"shape\": [", m->layers.at[m->nodes.at[m->outputs.at[i].node].layer]->name);
+    for (int j = 0; j < shape->rank; j++)
+        printf("%s%lld", j ? ", " : "", (long long)shape->dim[j]);
+    puts("]}");
+    size_t n = (size_t)twi_shape_count(shape);
+    if (fwrite(y, sizeof *y, n, all->file) != n)
+        twi_fail_errno(err, TW_EWRITE, "write '%s'", get(all->o, "y", ""));
+}
+
+static void cmd_outputs(tw_model *m, options *o, tw_err *err)
+{
+    layer_output all = {.o = o, .m = m, .first = (int)m->outputs.n, .file = fopen(get(o, "y", ""), "wb")};
+    for (size_t i = 0; i < m->nodes.n; i++)
+        if (!(m->layers.at[m->nodes.at[i].layer]->kind->flags & TWI_KIND_INPUT))
+            twi_model_output(m, (twi_tensor){(int)i, 0});
+    if (all.file)
+        run_model(m, o, take_next, &all, err);
+    if (!all.file || fclose(all.file))
+        twi_fail_errno(err, TW_EWRITE, "write '%s'", get(o, "y", ""));
 }
 
 // Names in the order of Keras's model.layers, nests included.
@@ -262,6 +296,28 @@ static void cmd_save(tw_model *m, options *o, tw_err *err)
 static void cmd_save_weights(tw_model *m, options *o, tw_err *err)
 {
     twi_weights_save(m, get(o, "to", ""), err);
+}
+
+// The pixels that topwork predict gives the model for photos (photos=A,B,…), all in y.
+static void cmd_pixels(tw_model *m, options *o, tw_err *err)
+{
+    twi_recipe recipe = {0};
+    twi_recipe_work work = {0};
+    char photo[4096];
+    if (twi_open_recipe(m, NULL, false, &recipe, err))
+        return;
+    FILE *f = fopen(get(o, "y", ""), "wb");
+    size_t n = (size_t)(recipe.height * recipe.width * 3);
+    float *x = f ? twi_new(n, sizeof *x, "pixels", err) : NULL;
+    for (int i = 0; x && !err->status && *part(get(o, "photos", ""), i, photo, sizeof photo); i++)
+        if (!twi_recipe_read(photo, &work, NULL, err) && !twi_recipe_decode(&recipe, photo, &work, x, err) &&
+            fwrite(x, sizeof *x, n, f) != n)
+            twi_fail(err, TW_EWRITE, "cannot write the pixels of '%s'", photo);
+    printf("{\"height\": %lld, \"width\": %lld}\n", (long long)recipe.height, (long long)recipe.width);
+    if (!f || fclose(f))
+        twi_fail_errno(err, TW_EWRITE, "write '%s'", get(o, "y", ""));
+    twi_free(x);
+    twi_recipe_work_clear(&work);
 }
 
 static void cmd_info(tw_model *m, options *o, tw_err *err)
@@ -469,10 +525,11 @@ static const struct {
     const char *name;
     void (*run)(tw_model *m, options *o, tw_err *err);
 } commands[] = {
-    {"fit", cmd_fit},     {"gradients", cmd_gradients},
-    {"info", cmd_info},   {"layers", cmd_layers},
-    {"order", cmd_order}, {"predict", cmd_predict},
-    {"save", cmd_save},   {"save_weights", cmd_save_weights},
+    {"fit", cmd_fit},       {"gradients", cmd_gradients},
+    {"info", cmd_info},     {"layers", cmd_layers},
+    {"order", cmd_order},   {"outputs", cmd_outputs},
+    {"pixels", cmd_pixels}, {"predict", cmd_predict},
+    {"save", cmd_save},     {"save_weights", cmd_save_weights},
     {"train", cmd_train},
 };
 

@@ -1,0 +1,117 @@
+"""What topwork train makes of real photos opens in real Keras and answers the same there, photo by photo."""
+import json
+import os
+import subprocess
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from oracle import allowed, assert_lively, assert_same, calibrate, differs, driver, expected, predict, read
+
+PROGRAM = os.environ["TW_PROGRAM"]
+WEIGHTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "topwork/weights"
+
+
+def topwork(*words):
+    run = subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def some_photos(shared, n):
+    """n photos of each class, cats first."""
+    return [p for kind in ("cats", "dogs") for p in sorted((shared / "data/cats-dogs" / kind).glob("*.jpg"))[:n]]
+
+
+def plain_pixels(photos, size):
+    return np.stack([np.asarray(Image.open(p).convert("RGB").resize((size, size)), np.float32) for p in photos])
+
+
+def lite(photos, size, tmp_path):
+    """The weights that topwork fetches, where they are; else the architecture calibrated in Keras."""
+    if next(WEIGHTS.glob("efficientnet-lite0-*.pth"), None):
+        return "imagenet"
+    driver("save", zoo="efficientnet-lite0", input=f"{size},{size},3", to=tmp_path / "lite.keras")
+    model = keras.models.load_model(tmp_path / "lite.keras")
+    return saved(model, (plain_pixels(photos, size) - 127) / 128, tmp_path)
+
+
+def mobilenet_v2(photos, size, tmp_path):
+    model = keras.applications.MobileNetV2(input_shape=(size, size, 3), include_top=False, weights=None)
+    return saved(model, plain_pixels(photos, size) / 127.5 - 1, tmp_path)
+
+
+def vgg16(photos, size, tmp_path):
+    model = keras.applications.VGG16(input_shape=(size, size, 3), include_top=False, weights=None)
+    # Its pixels are about 60 times as large as those of the others: the first kernel takes that back, as trained ones do.
+    return saved(model, keras.applications.vgg16.preprocess_input(plain_pixels(photos, size)), tmp_path, 1 / 60)
+
+
+def saved(model, x, tmp_path, first=1):
+    calibrate(model, x)
+    model.weights[0].assign(model.weights[0].value * first)
+    model.save_weights(tmp_path / "trunk.weights.h5")
+    return tmp_path / "trunk.weights.h5"
+
+
+def trained(shared, tmp_path, name, weights, size):
+    """A run directory's model, the photos and their pixels as the model's recipe says."""
+    photos = some_photos(shared, 10)
+    for p in photos:
+        folder = tmp_path / "photos" / p.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / p.name).symlink_to(p)
+    topwork("train", tmp_path / "photos", "--model", name, "--weights", weights(photos, size, tmp_path), "--input-size", size,
+            "--head", "gap", "--precision", "exact", "--epochs", 8, "--lr", .01, "--val-split", .2, "--cache", "off",
+            "--patience", 0, "--output-dir", tmp_path / "run", "--quiet")
+    file = tmp_path / "run/model.keras"
+    driver("pixels", model=file, photos=",".join(map(str, photos)), y=tmp_path / "pixels.f32")
+    return file, photos, read(tmp_path / "pixels.f32", (len(photos), size, size, 3))
+
+
+def answers(file, photos):
+    """Probability of the class dogs for each photo, as the program prints it."""
+    lines = topwork("predict", file, *photos, "--precision", "exact", "--format", "json", "--topk", 2).splitlines()
+    lines = [json.loads(line) for line in lines]
+    assert [line["path"] for line in lines] == list(map(str, photos))
+    return np.array([[t["probability"] for t in line["top"] if t["label"] == "dogs"] for line in lines], np.float32)
+
+
+def rewrite_labels(source, target):
+    with zipfile.ZipFile(source) as a, zipfile.ZipFile(target, "w") as b:
+        for name in a.namelist():
+            data = a.read(name)
+            if name.endswith("model.json"):
+                info = json.loads(data)
+                info["labels"].reverse()
+                data = json.dumps(info).encode()
+            b.writestr(name, data)
+
+
+CASES = [pytest.param("efficientnet-lite0", lite, 224, id="efficientnet-lite0"),
+         pytest.param("mobilenet_v2", mobilenet_v2, 96, id="mobilenet_v2"),
+         pytest.param("vgg16", vgg16, 64, id="vgg16"),
+         pytest.param("mobilenet_v2", mobilenet_v2, 224, id="mobilenet_v2-224", marks=pytest.mark.long),
+         pytest.param("vgg16", vgg16, 224, id="vgg16-224", marks=pytest.mark.long)]
+
+
+@pytest.mark.parametrize("name,weights,size", CASES)
+def test_a_classifier_made_here_answers_the_same_in_keras(shared, tmp_path, name, weights, size):
+    file, photos, x = trained(shared, tmp_path, name, weights, size)
+    model = keras.models.load_model(file)
+    assert model.input_shape == (None, size, size, 3) and len(photos) == 20
+    y = expected(model, x)
+    assert_lively(y)
+    ours = answers(file, photos)
+    tolerance = allowed(model, x, differs([ours], y))
+    print(f"{name} {size}: distance {differs([ours], y):.3g}, allowed {tolerance:.3g}")
+    assert_same([ours], y, tolerance)
+    assert_same(predict(tmp_path, x, y, model=file), y, tolerance)
+    # The comparison notices blue for red, and labels the other way round.
+    assert differs([ours], expected(model, x[..., ::-1])) > 10 * tolerance
+    rewrite_labels(file, tmp_path / "reversed.keras")
+    assert differs([answers(tmp_path / "reversed.keras", photos)], y) > 10 * tolerance
