@@ -64,6 +64,14 @@ class Convert(unittest.TestCase):
         self.assertIn("b.h' is there already", self.gives([start, self.path("b.c")], 2).stderr)
         self.assertFalse(os.path.exists(self.path("b.c")))
 
+    def test_onnx_is_computed_as_it_was_written(self):
+        text = self.gives([self.small(), self.path("small.onnx"), "--verify"]).stdout
+        self.assertIn("small.onnx: ONNX, model and weights", text)
+        self.assertIn("not read again: largest difference", text)
+        self.assertTrue(Path(self.path("small.onnx")).read_bytes().startswith(b"\x08\x08\x12\x07topwork"))
+        # Nothing here reads it.
+        self.assertIn("is no model file", self.gives([self.path("small.onnx"), self.path("x.keras")], 5).stderr)
+
     def test_a_run_directory_is_a_model(self):
         os.mkdir(self.path("run"))
         os.rename(self.small(), self.path("run/model.keras"))

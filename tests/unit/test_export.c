@@ -1,7 +1,8 @@
-// Models as ops for other languages: folding keeps the answers, memory is never shared by two that live, odd names stay harmless.
+// Models written as C and ONNX: folding keeps the answers, memory is never shared by two that live, odd names stay harmless.
 
 #include "nets.h"
 
+#include "codec/protobuf_writer.h"
 #include "format/c_export.h"
 #include "graph/info.h"
 
@@ -158,6 +159,44 @@ static void weights_without_values_are_not_written(void **state)
     twi_model_free(m);
 }
 
+// The examples of the encoding's own description.
+static void messages_are_encoded_as_protocol_buffers_say(void **state)
+{
+    (void)state;
+    twi_str inner = {0}, m = {0};
+    twi_protobuf_int(&inner, 1, 150);
+    assert_int_equal(inner.n, 3);
+    assert_memory_equal(inner.text, "\x08\x96\x01", 3);
+    twi_protobuf_text(&m, 2, "testing");
+    twi_protobuf_message(&m, 3, &inner);
+    twi_protobuf_float(&m, 2, 1);
+    twi_protobuf_int(&m, 20, -2);
+    const char expected[] = "\x12\x07testing\x1a\x03\x08\x96\x01\x15\x00\x00\x80\x3f"
+                            "\xa0\x01\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01";
+    assert_int_equal(m.n, sizeof expected - 1);
+    assert_memory_equal(m.text, expected, m.n);
+    twi_str_clear(&inner);
+    twi_str_clear(&m);
+}
+
+#ifndef __SANITIZE_ADDRESS__ // which touches what nobody else does
+static void onnx_files_end_at_two_gigabytes(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = twi_model_new("huge", false, NULL);
+    twi_tensor x = twi_model_input(m, "x", &TWI_SHAPE(-1, 25088));
+    net_done(m, net_layer(m, "Dense", "d", x, "units=21400 use_bias=false"), 0);
+    twi_weight *w = &twi_model_find(m, "d")->weights[0];
+    twi_weight_allocate(w, &err); // never written to: it takes no memory
+    w->is_set = true;
+    twi_model_save(m, "/tmp/tw-never.onnx", &err);
+    expect_error(err, TW_EUNSUPPORTED, "ends at 2 GB");
+    assert_int_equal(access("/tmp/tw-never.onnx", F_OK), -1);
+    twi_model_free(m);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +206,10 @@ int main(void)
         cmocka_unit_test(numbers_come_back_to_the_bit),
         cmocka_unit_test(names_do_not_break_out_of_comments_and_texts),
         cmocka_unit_test(weights_without_values_are_not_written),
+        cmocka_unit_test(messages_are_encoded_as_protocol_buffers_say),
+#ifndef __SANITIZE_ADDRESS__
+        cmocka_unit_test(onnx_files_end_at_two_gigabytes),
+#endif
     };
     return cmocka_run_group_tests_name("export", tests, NULL, NULL);
 }
