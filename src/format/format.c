@@ -47,7 +47,8 @@ static void explain(const twi_source *source, tw_err *err)
     }
     twi_str known = {0};
     for (int i = 0; twi_formats[i]; i++)
-        twi_str_printf(&known, "%s%s", i ? ", " : "", twi_formats[i]->doc);
+        if (twi_formats[i]->is)
+            twi_str_printf(&known, "%s%s", known.n ? ", " : "", twi_formats[i]->doc);
     twi_fail_at(err, TW_EMALFORMED, source->name, -1, "'%s' %s%s", source->name, what,
                 known.text ? known.text : "a model");
     twi_str_clear(&known);

@@ -1,7 +1,7 @@
 // topwork convert: a model or weights read, written in the format that OUT's ending names, and compared if asked.
 //
 // What is compared is what the file gives, not what was meant to be written: a model is loaded again; weights are loaded into a
-// model of the same layers that has none yet.
+// model of the same layers that has none yet. Of formats that are only written, the ops they were made from are run.
 
 #include "job/job.h"
 #include "job/open.h"
@@ -26,19 +26,29 @@ static bool is_same_file(const char *a, const char *b)
     return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static tw_status check_out(const tw_convert_options *o, tw_err *err)
+static tw_status check_free(const tw_convert_options *o, const char *path, tw_err *err)
 {
     struct stat info;
-    if (is_same_file(o->in, o->out))
-        return twi_fail(err, TW_EINVAL, "'%s' would be written over itself", o->out);
-    if (stat(o->out, &info) != 0)
+    if (is_same_file(o->in, path))
+        return twi_fail(err, TW_EINVAL, "'%s' would be written over itself", path);
+    if (stat(path, &info) != 0)
         return TW_OK;
     if (S_ISDIR(info.st_mode))
-        return twi_fail(err, TW_EINVAL, "'%s' is a folder; OUT must be a file", o->out);
-    return o->force
-               ? TW_OK
-               : twi_fail(err, TW_EINVAL,
-                          "'%s' is there already\ntry  --force to write over it, or another name", o->out);
+        return twi_fail(err, TW_EINVAL, "'%s' is a folder; OUT must be a file", path);
+    return o->force ? TW_OK
+                    : twi_fail(err, TW_EINVAL,
+                               "'%s' is there already\ntry  --force to write over it, or another name", path);
+}
+
+static tw_status check_beside(const conversion *c, tw_err *err)
+{
+    twi_str path = {0};
+    twi_str_add_n(&path, c->o->out, strlen(c->o->out) - strlen(c->to->suffix));
+    twi_str_add(&path, c->to->beside);
+    tw_status status =
+        path.failed ? twi_fail_memory(err, 0, "a file name") : check_free(c->o, path.text, err);
+    twi_str_clear(&path);
+    return status;
 }
 
 static twi_zoo_options zoo_options(const tw_convert_options *o)
@@ -125,19 +135,27 @@ static tw_model *open_out(const conversion *c, tw_err *err)
     return m;
 }
 
+static tw_status answer_again(const conversion *c, twi_verify_answers *out, tw_err *err)
+{
+    if (!c->to->is)
+        return twi_verify_exported(c->model, out, err);
+    tw_model *again = open_out(c, err);
+    tw_status status =
+        again ? twi_verify_answer(again, twi_threads(c->tw, c->o->threads), out, err) : TW_EFAILED;
+    twi_model_free(again);
+    return status;
+}
+
 static tw_status verify(conversion *c, tw_err *err)
 {
     twi_verify_answers ours = {0}, theirs = {0};
-    int threads = twi_threads(c->tw, c->o->threads);
-    tw_model *again = open_out(c, err);
-    tw_status status = again ? twi_verify_answer(c->model, threads, &ours, err) : TW_EFAILED;
+    tw_status status = twi_verify_answer(c->model, twi_threads(c->tw, c->o->threads), &ours, err);
     if (!status)
-        status = twi_verify_answer(again, threads, &theirs, err);
+        status = answer_again(c, &theirs, err);
     if (!status)
         c->difference = twi_verify_difference(&theirs, &ours);
     twi_free(ours.at);
     twi_free(theirs.at);
-    twi_model_free(again);
     if (status)
         return err->status ? err->status : status;
     double allowed = c->o->tolerance > 0 ? c->o->tolerance : 1e-5;
@@ -157,9 +175,9 @@ static tw_status tell_json(const conversion *c, int64_t bytes, tw_err *err)
     json_t *all = json_pack("{ss ss ss ss sI}", "in", o->in, "out", o->out, "format", c->to->name, "holds",
                             c->to->write_model ? "model" : "weights", "bytes", (json_int_t)bytes);
     if (all && o->verify)
-        json_object_set_new(
-            all, "verify",
-            json_pack("{si sf}", "pictures", TWI_VERIFY_PICTURES, "largest_difference", c->difference));
+        json_object_set_new(all, "verify",
+                            json_pack("{si sf sb}", "pictures", TWI_VERIFY_PICTURES, "largest_difference",
+                                      c->difference, "read_again", c->to->is != NULL));
     char *text = all ? twi_json_text(all, 2, err) : NULL;
     if (text)
         twi_print(c->tw, "%s\n", text);
@@ -177,16 +195,19 @@ static tw_status tell(const conversion *c, tw_err *err)
     twi_print(c->tw, "%s: %s, %s, %.1f MB\n", c->o->out, c->to->doc,
               c->to->write_model ? "model and weights" : "weights only", (double)bytes / 1e6);
     if (c->o->verify)
-        twi_print(c->tw, "read again: largest difference %.3g over %d pictures\n", c->difference,
+        twi_print(c->tw, "%s: largest difference %.3g over %d pictures\n",
+                  c->to->is ? "read again" : "computed as it was written, not read again", c->difference,
                   TWI_VERIFY_PICTURES);
     return TW_OK;
 }
 
 static tw_status convert(conversion *c, tw_err *err)
 {
-    tw_status status = check_out(c->o, err);
+    tw_status status = check_free(c->o, c->o->out, err);
     c->to = status ? NULL : twi_format_for(c->o->out, err);
-    if (c->to)
+    if (c->to && c->to->beside)
+        status = check_beside(c, err);
+    if (c->to && !status)
         c->model = open_in(c->o, err);
     if (!c->model)
         return err->status;

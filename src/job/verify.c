@@ -5,25 +5,18 @@
 
 #include "job/verify.h"
 
-#include "base/json.h"
 #include "base/rng.h"
 #include "engine/plan.h"
+#include "format/export.h"
 
 #include <math.h>
 #include <string.h>
 
-// 0…255, or −1…1 where something outside of the model scales pixels.
-static bool takes_pixels(const tw_model *m)
-{
-    const char *mode = twi_info_text(m, "preprocessing.mode", "");
-    return twi_json_bool(json_object_get(m->info, "preprocessing"), "inside", false) ||
-           twi_str_same(mode, "raw") || twi_str_same(mode, "caffe");
-}
-
 void twi_verify_fill(const tw_model *m, int input, const tw_shape *shape, float *x)
 {
     int64_t n = shape->dim[0], size = twi_shape_count(shape) / n, c = twi_shape_last(shape);
-    bool is_wide = takes_pixels(m);
+    double low, high;
+    twi_export_range(m, &low, &high);
     for (int64_t i = 0; i < n; i++) {
         twi_rng rng = twi_rng_at(1, TWI_RNG_TEST, (uint64_t)input, (uint32_t)i);
         float slope = twi_rng_uniform(&rng) - 0.5f, grain = 0.05f + 0.4f * twi_rng_uniform(&rng);
@@ -34,7 +27,7 @@ void twi_verify_fill(const tw_model *m, int input, const tw_shape *shape, float 
             float v = colour[j % c % 4] + slope * ((float)j / (float)size - 0.5f) +
                       grain * (twi_rng_uniform(&rng) - 0.5f);
             v = v < 0 ? 0 : v > 1 ? 1 : v;
-            x[i * size + j] = is_wide ? roundf(255 * v) : 2 * v - 1;
+            x[i * size + j] = high > 1 ? roundf(255 * v) : 2 * v - 1;
         }
     }
 }
@@ -90,6 +83,32 @@ tw_status twi_verify_answer(const tw_model *m, int threads, twi_verify_answers *
     if (own.status && err && !err->status)
         *err = own;
     return own.status;
+}
+
+static tw_status run_exported(const twi_export *x, twi_verify_answers *out, tw_err *err)
+{
+    float *in = twi_new((size_t)twi_export_inputs_size(x), sizeof *in, "pictures", err), *at = in;
+    out->n = twi_export_outputs_size(x);
+    out->at = twi_new((size_t)out->n, sizeof *out->at, "answers", err);
+    for (size_t i = 0; in && i < x->model->inputs.n; i++) {
+        tw_shape shape = twi_model_shape(x->model, x->model->inputs.at[i]);
+        shape = twi_shape_batch(&shape, TWI_VERIFY_PICTURES);
+        twi_verify_fill(x->model, (int)i, &shape, at);
+        at += twi_shape_count(&shape);
+    }
+    tw_status status = in && out->at ? twi_export_run(x, in, out->at, err) : TW_ENOMEM;
+    twi_free(in);
+    return status;
+}
+
+tw_status twi_verify_exported(const tw_model *m, twi_verify_answers *out, tw_err *err)
+{
+    twi_export x = {0};
+    tw_status status = twi_export_new(m, TWI_VERIFY_PICTURES, &x, err);
+    if (!status)
+        status = run_exported(&x, out, err);
+    twi_export_clear(&x);
+    return status;
 }
 
 double twi_verify_difference(const twi_verify_answers *a, const twi_verify_answers *b)

@@ -2,6 +2,7 @@
 """topwork convert: every format that can be written, from what can be read, and what it refuses."""
 import json
 import os
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -33,7 +34,7 @@ class Convert(unittest.TestCase):
         for name in ("again.keras", "old.h5"):
             out = json.loads(self.gives([start, self.path(name), "--verify", "--format", "json"]).stdout)
             self.assertEqual(out["verify"]["largest_difference"], 0, name)
-            self.assertEqual(out["holds"], "model")
+            self.assertEqual((out["holds"], out["verify"]["read_again"]), ("model", True))
             self.assertEqual(out["bytes"], os.path.getsize(self.path(name)))
             start = self.path(name)
 
@@ -46,6 +47,30 @@ class Convert(unittest.TestCase):
             self.assertIn("--model NAME", self.gives([self.path(name), self.path("no.keras")], 3).stderr)
             self.gives([self.path(name), self.path(f"{name}.keras"), "--model", start, "--verify"])
         self.gives([self.path("small.weights.h5"), self.path("named.keras"), "--model", SMALL[0], *SMALL[3:], "--verify"])
+
+    def test_c_compiles_without_a_warning_and_checks_itself(self):
+        start = self.small()
+        out = json.loads(self.gives([start, self.path("2 nets-a.c"), "--verify", "--format", "json"]).stdout)
+        self.assertEqual((out["holds"], out["verify"]["read_again"]), ("model", False))
+        self.assertLess(out["verify"]["largest_difference"], 1e-6)
+        build = ["cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", self.path("2 nets-a.c"), "-o", self.path("a")]
+        subprocess.run([*build, "-DM2_NETS_A_TEST", "-lm"], check=True)
+        subprocess.run([self.path("a")], check=True, stdout=subprocess.DEVNULL)
+        header = Path(self.path("2 nets-a.h")).read_text()
+        self.assertIn("#define M2_NETS_A_OUTPUT_SIZE 5", header)
+        self.assertIn("int m2_nets_a_predict(const float *input, float *output);", header)
+        # The header is a file of somebody's too.
+        Path(self.path("b.h")).write_text("mine")
+        self.assertIn("b.h' is there already", self.gives([start, self.path("b.c")], 2).stderr)
+        self.assertFalse(os.path.exists(self.path("b.c")))
+
+    def test_onnx_is_computed_as_it_was_written(self):
+        text = self.gives([self.small(), self.path("small.onnx"), "--verify"]).stdout
+        self.assertIn("small.onnx: ONNX, model and weights", text)
+        self.assertIn("not read again: largest difference", text)
+        self.assertTrue(Path(self.path("small.onnx")).read_bytes().startswith(b"\x08\x08\x12\x07topwork"))
+        # Nothing here reads it.
+        self.assertIn("is no model file", self.gives([self.path("small.onnx"), self.path("x.keras")], 5).stderr)
 
     def test_a_run_directory_is_a_model(self):
         os.mkdir(self.path("run"))
