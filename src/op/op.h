@@ -149,6 +149,6 @@ twi_layout *twi_layout_own(const char *text, size_t bytes,
 twi_kernel *twi_reorder_new(const tw_shape *shape, const twi_layout *from, const twi_layout *to, tw_err *err);
 
 // Frees process-wide caches of the compute library (none needed between runs; for leak checks).
-void twi_ops_versions(char *buf, size_t size); // "oneDNN 2.6.3 (avx512_core_bf16), winograd 1"
+void twi_ops_versions(char *buf, size_t size); // "oneDNN 2.6.3 (avx512_core_bf16), winograd 1, silu 1"
 
 #endif

@@ -187,6 +187,8 @@ typedef struct twi_eltwise {
     float alpha, beta;
 } twi_eltwise;
 enum { TWI_ELTWISE_MAX = 2 };
+// Whether this activation is better left to a kernel of its own than fused.
+bool twi_own_silu(int activation);
 // As a chain of post-ops (returns how many, 0 for linear, -1: none).
 int twi_eltwise_chain(int activation, double alpha, double beta, double threshold,
                       twi_eltwise chain[TWI_ELTWISE_MAX]);

@@ -49,5 +49,5 @@ void twi_ops_versions(char *buf, size_t size)
     if (strncmp(isa, prefix, strlen(prefix)) == 0)
         isa += strlen(prefix);
     // Own kernels count too: what they give is kept in caches under this name.
-    snprintf(buf, size, "oneDNN %d.%d.%d (%s), winograd 1", v->major, v->minor, v->patch, isa);
+    snprintf(buf, size, "oneDNN %d.%d.%d (%s), winograd 1, silu 1", v->major, v->minor, v->patch, isa);
 }
