@@ -21,9 +21,11 @@ tw_status twi_memory_check(int64_t more, int64_t limit, const char *what, const 
     if (more <= room.bytes)
         return TW_OK;
     char needed[32], allowed[32];
+    int64_t total = room.used + room.bytes; // of which --memory may have less than is taken already
+    total = limit > 0 && limit < total ? limit : total;
     return twi_fail(err, TW_ENOMEM, "%s needs about %s of memory; %s allows %s\n%s", what,
                     twi_bytes_text(needed, sizeof needed, room.used + more), room.why,
-                    twi_bytes_text(allowed, sizeof allowed, room.used + room.bytes), advice);
+                    twi_bytes_text(allowed, sizeof allowed, total), advice);
 }
 
 int64_t twi_memory_all(const twi_need *need, int workers)
