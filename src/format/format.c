@@ -139,7 +139,7 @@ static tw_model *load_file(const char *path, const twi_load_options *o, twi_load
     return m;
 }
 
-// A run directory holds its model; a folder with config.json is an unzipped archive.
+// A run directory holds its model; a folder with config.json is an unzipped archive; model.json is TensorFlow.js's.
 static tw_model *load_folder(const char *path, const twi_load_options *o, twi_load_report *report,
                              tw_err *err)
 {
@@ -151,8 +151,13 @@ static tw_model *load_folder(const char *path, const twi_load_options *o, twi_lo
     } else {
         twi_str_clear(&inside);
         twi_str_printf(&inside, "%s/config.json", path);
-        if (inside.text && twi_file_exists(inside.text))
+        bool is_archive = inside.text && twi_file_exists(inside.text);
+        twi_str_clear(&inside);
+        twi_str_printf(&inside, "%s/model.json", path);
+        if (is_archive)
             m = twi_keras_folder(path, o, report, err);
+        else if (inside.text && twi_file_exists(inside.text))
+            m = load_file(inside.text, o, report, err);
         else
             twi_fail_at(err, TW_EUNUSABLE, path, -1,
                         "'%s' is a folder without model.keras: expected a model file or a run directory",

@@ -30,23 +30,30 @@ static bool is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+// Whether a folder holds a model: of a run, or one of the forms that are folders.
+static bool holds_model(const char *folder)
+{
+    static const char *const files[] = {"model.keras", "model.json", "config.json"};
+    bool found = false;
+    for (size_t i = 0; !found && i < sizeof files / sizeof *files; i++) {
+        twi_str inside = {0};
+        twi_str_printf(&inside, "%s/%s", folder, files[i]);
+        found = inside.text && twi_file_exists(inside.text);
+        twi_str_clear(&inside);
+    }
+    return found;
+}
+
 tw_model *twi_open_file(const char *path, const twi_load_options *o, twi_load_report *report, tw_err *err)
 {
-    twi_str inside = {0};
-    twi_str_printf(&inside, "%s/model.keras", path);
-    if (inside.failed) {
-        twi_fail_memory(err, 0, "a path");
-        return NULL;
-    }
-    bool is_run = is_folder(path) && twi_file_exists(inside.text);
-    if (is_folder(path) && !is_run)
+    if (is_folder(path) && !holds_model(path)) {
         twi_fail(err, TW_EUNUSABLE,
                  "'%s' is a folder without model.keras: neither a run directory nor a model", path);
-    const char *file = is_run ? inside.text : path;
-    bool is_readable = (is_run || !is_folder(path)) && !twi_memory_check_file(file, err);
-    tw_model *m = is_readable ? twi_model_load(file, o, report, err) : NULL;
-    twi_str_clear(&inside);
-    return m;
+        return NULL;
+    }
+    if (twi_memory_check_file(path, err))
+        return NULL;
+    return twi_model_load(path, o, report, err);
 }
 
 bool twi_is_architecture(const char *name)
