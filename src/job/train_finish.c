@@ -66,6 +66,7 @@ static tw_status write_results(training *t, tw_err *err)
                      .precision = t->precision_text,
                      .weights = t->classifier.weights_source ? t->classifier.weights_source : "none",
                      .seed = (uint64_t)t->o->seed,
+                     .rates = t->rates,
                      .is_interrupted = t->is_interrupted};
     for (int i = 0; i < t->n_phases; i++)
         r.phase[i] = (twi_phase){.name = phase_names[i], .history = &t->history[i], .seconds = t->seconds[i]};

@@ -4,6 +4,7 @@
 
 #include "job/classifier.h"
 #include "job/context.h"
+#include "job/learn.h"
 #include "job/run_dir.h"
 #include "report/report.h"
 #include "train/checkpoint.h"
@@ -20,8 +21,11 @@ typedef struct training {
     char *cache_dir; // NULL: no cache
     twi_photos photos;
     twi_classifier classifier;
-    tw_setting optimizer, loss;
+    tw_setting optimizer, loss, schedule, early_stopping;
+    twi_metrics metrics;
+    twi_callbacks callbacks;
     double lr;
+    json_t *rates; // what was measured for --lr auto, or NULL
     twi_precision precision;
     const char *precision_text;
     double *class_weight; // [classes], or NULL

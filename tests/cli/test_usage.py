@@ -93,7 +93,6 @@ class Usage(unittest.TestCase):
                 if is_later:
                     self.refuses([verb, *ARGUMENTS[verb], flag], f"not supported yet: {flag}")
                     self.refuses([verb, *ARGUMENTS[verb], flag + "=1"], f"not supported yet: {flag}")
-        self.refuses(["train", "p", "--lr", "auto"], "not supported yet: --lr auto")
 
     def test_missing_argument_is_named_with_an_example(self):
         self.refuses(["train"], "PHOTOS is missing", "topwork train photos/")
