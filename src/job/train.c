@@ -298,6 +298,7 @@ static tw_status run(training *t, tw_err *err)
     if (status || is_finished)
         return status;
     status = train_phases(t, err);
+    t->is_diverged = status == TW_EDIVERGED;
     // What was learned before a divergence or a stop is written too; the error, if any, stays.
     if (!status || status == TW_EDIVERGED) {
         tw_err ignored = {0};
@@ -322,6 +323,9 @@ static void clear(training *t)
     twi_photos_clear(&t->photos);
     twi_classifier_clear(&t->classifier);
     json_decref(t->rates);
+    json_decref(t->readings);
+    twi_str_clear(&t->reading);
+    twi_tfevents_close(t->events);
     twi_free(t->class_weight);
     twi_free(t->answers);
     twi_free(t->cache_dir);

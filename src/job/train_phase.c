@@ -120,9 +120,39 @@ static tw_status read_checkpoint(training *t, twi_fit_state *state, tw_err *err)
 
 // ------------------------------------------------------------------------------------------------------------------ fit
 
+// --tensorboard: the epoch's values; epochs of the second phase go on counting.
+static void write_events(training *t, const twi_epoch *e)
+{
+    static const char *const names[] = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"};
+    tw_err err = {0};
+    int64_t step = e->epoch + (t->phase == TWI_FINE_TUNE ? (int64_t)t->history[TWI_HEAD].epochs.n : 0);
+    if (!t->events)
+        t->events = twi_tfevents_open(t->dir, &err);
+    for (int i = 0; t->events && i < 5 + 2 * t->metrics.n; i++) {
+        char name[TWI_METRIC_LABEL], label[TWI_METRIC_LABEL + 4], tag[TWI_METRIC_LABEL + 16];
+        int metric = (i - 5) / 2;
+        double value = i >= 5 && i % 2 ? e->metric[metric] : i >= 5 ? e->val_metric[metric] : 0;
+        if (i >= 5)
+            snprintf(label, sizeof label, "%s%s", i % 2 ? "" : "val_",
+                     twi_metric_label(&t->metrics.at[metric], name, sizeof name));
+        else
+            value = twi_epoch_value(e, 0, NULL, names[i]);
+        snprintf(tag, sizeof tag, "epoch_%s", i < 5 ? names[i] : label);
+        if (!isnan(value))
+            twi_tfevents_scalar(t->events, tag, step, value, &err);
+    }
+    if (t->events)
+        twi_tfevents_flush(t->events, &err);
+    if (err.status && !t->has_warned)
+        twi_warn(t->tw, "%s", err.msg);
+    t->has_warned |= err.status != TW_OK;
+}
+
 static void on_epoch(void *self, const twi_epoch *e)
 {
     training *t = self;
+    if (t->o->tensorboard)
+        write_events(t, e);
     tw_event event = {.kind = TW_EVENT_EPOCH,
                       .stage = stage_names[t->phase],
                       .done = e->epoch + 1,

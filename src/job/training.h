@@ -34,8 +34,12 @@ typedef struct training {
     int n_phases; // begun
     double features_seconds;
     int64_t n_decoded;
-    bool is_interrupted;
-    float *answers; // [photos, k]
+    bool is_interrupted, is_diverged;
+    twi_str reading;      // what the curves say
+    json_t *readings;     // the same for programs: a list of {"rule", "text", "try"}
+    twi_tfevents *events; // of --tensorboard
+    bool has_warned;      // that it cannot be written
+    float *answers;       // [photos, k]
     twi_evaluation val, test;
     // of the phase that is running
     twi_phase_number phase;
@@ -50,6 +54,9 @@ tw_status twi_training_phase(training *t, twi_phase_number phase, tw_err *err);
 // Answers of the finished model for all validation and test photos, through the phase's samples.
 tw_status twi_training_evaluate(training *t, tw_err *err);
 void twi_training_close_phase(training *t);
+
+// train_reading.c: what the curves say, into t->reading and to the listener.
+tw_status twi_training_read(training *t, tw_err *err);
 
 // train_finish.c: model.keras, labels.txt, results, report; says the result.
 tw_status twi_training_finish(training *t, tw_err *err);

@@ -144,6 +144,8 @@ json_t *twi_results_json(const twi_results *r, tw_err *err)
         json_object_set_new(all, "learning_rates", json_deep_copy(r->rates));
     if (r->reading)
         json_object_set_new(all, "reading", json_string(r->reading));
+    if (r->readings)
+        json_object_set_new(all, "readings", json_deep_copy(r->readings));
     return all;
 }
 

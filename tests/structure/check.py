@@ -26,6 +26,7 @@ LISTS = [
     ("train", "callback_list.inc", None, "callback_{}.c"),
     ("train", "schedule_list.inc", None, "schedule_{}.c"),
     ("train", "metric_list.inc", None, "{}.c"),
+    ("report", "diagnose_list.inc", None, "diagnose_{}.c"),
     ("cli", "list.inc", "CLI_VERB", "cmd_{}.c"),
 ]
 
@@ -68,7 +69,7 @@ def check_lists():
         rows = rows_of(path)
         if not rows:
             wrong.append(f"{path.relative_to(ROOT)}: has no rows")
-        if rows != sorted(rows):
+        if rows != sorted(rows) and name != "diagnose_list.inc":  # these stand by weight
             wrong.append(f"{path.relative_to(ROOT)}: rows are not sorted")
         if len(set(rows)) != len(rows):
             wrong.append(f"{path.relative_to(ROOT)}: a row appears twice")
