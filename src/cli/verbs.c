@@ -20,7 +20,6 @@ const cli_later cli_later_verbs[] = {{"advise", "measured advice: how deep to fr
                                      {"explain", "heat map of what the model looked at"},
                                      {"fetch", "download weights"},
                                      {"serve", "local pages: live training, try-it"},
-                                     {"sweep", "many heads and settings on cached features"},
                                      {NULL, NULL}};
 
 const cli_verb *cli_verb_find(const char *name, tw_err *err)

@@ -26,7 +26,9 @@ typedef struct learning {
     tw_context *tw;
     const tw_fit_options *o;
     tw_model *m;
-    tw_setting optimizer, loss;
+    twi_compiled compiled;
+    twi_callbacks callbacks;
+    tw_setting early_stopping;
     twi_precision precision;
     twi_frontier frontier;
     tw_dataset *data[SIDES];   // views, owned; NULL: no validation
@@ -38,6 +40,9 @@ typedef struct learning {
     twi_array_samples arrays[SIDES];
     const twi_samples *samples[SIDES];
     bool wants_stop; // said by on_epoch
+    tw_training training;
+    twi_fit_files files;
+    tw_err *err; // of the fit under way
 } learning;
 
 static bool is_cancelled(void *self)
@@ -159,7 +164,7 @@ static tw_status make_features(learning *l, tw_err *err)
 static tw_status photo_samples(learning *l, tw_err *err)
 {
     tw_status status = twi_learn_recipe(l->m, l->data[TRAINING], &l->recipe, err);
-    if (!status)
+    if (!status && !l->picked.at.n)
         status = pick_photos(l, err);
     if (!status && l->frontier.n)
         status = make_features(l, err);
@@ -213,6 +218,19 @@ static tw_status open_samples(learning *l, tw_err *err)
                           l->data[TRAINING]->n ? "none of the training photos could be read"
                                                : "there are no samples to train on");
     return status;
+}
+
+// Layers were frozen or freed: another part of the model stands in front.
+static tw_status open_samples_again(learning *l, tw_err *err)
+{
+    for (int side = 0; side < SIDES; side++) {
+        twi_part_samples_clear(&l->photos[side]);
+        twi_array_samples_clear(&l->arrays[side]);
+    }
+    twi_features_clear(&l->features);
+    l->features = (twi_features){0};
+    l->frontier = (twi_frontier){0};
+    return open_samples(l, err);
 }
 
 // The model remembers what it was trained to answer, and on which pixels.
@@ -279,51 +297,132 @@ static void on_progress(void *self, const twi_fit_progress *p)
     twi_event(l->tw, &event);
 }
 
-static tw_history *history_of(const twi_history *h, bool is_stopped, tw_err *err)
+static tw_history *history_of(twi_history *h, bool is_stopped, tw_err *err)
 {
     tw_history *out = twi_new(1, sizeof *out, "a history", err);
     if (!out)
         return NULL;
     out->best = h->best_epoch;
     out->is_stopped = is_stopped;
-    for (size_t i = 0; i < h->epochs.n; i++)
-        if (!twi_vec_push(&out->epochs, public_epoch(&h->epochs.at[i]), err)) {
+    out->all = *h;
+    *h = (twi_history){0};
+    for (size_t i = 0; i < out->all.epochs.n; i++)
+        if (!twi_vec_push(&out->epochs, public_epoch(&out->all.epochs.at[i]), err)) {
             twi_learn_history_free(out);
             return NULL;
         }
     return out;
 }
 
-static tw_history *fit(learning *l, tw_err *err)
+// The program's callbacks, each moment to all of them.
+static void on_moment(void *self, twi_moment moment, int64_t epoch, int64_t step, twi_watch *w)
+{
+    learning *l = self;
+    l->training.watch = w;
+    tw_epoch given = {0};
+    if (moment == TWI_EPOCH_END) {
+        given = public_epoch(w->epoch);
+        if (twi_fit_files_epoch(&l->files, w->epoch, l->err))
+            w->wants_stop = true;
+    }
+    for (int64_t i = 0; i < l->o->n_callbacks; i++) {
+        const tw_callback *c = &l->o->callback[i];
+        if (moment == TWI_TRAIN_BEGIN && c->on_train_begin)
+            c->on_train_begin(c->arg, &l->training);
+        if (moment == TWI_EPOCH_BEGIN && c->on_epoch_begin)
+            c->on_epoch_begin(c->arg, &l->training, epoch);
+        if (moment == TWI_BATCH_BEGIN && c->on_batch_begin)
+            c->on_batch_begin(c->arg, &l->training, step);
+        if (moment == TWI_BATCH_END && c->on_batch_end)
+            c->on_batch_end(c->arg, &l->training, step);
+        if (moment == TWI_EPOCH_END && c->on_epoch_end)
+            c->on_epoch_end(c->arg, &l->training, &given);
+        if (moment == TWI_TRAIN_END && c->on_train_end)
+            c->on_train_end(c->arg, &l->training);
+    }
+}
+
+static twi_fit_options fit_options(learning *l, twi_fit_state *state)
 {
     const tw_fit_options *o = l->o;
+    return (twi_fit_options){.phase = "fit",
+                             .epochs = epochs_of(l),
+                             .batch_size = o->batch_size ? o->batch_size : 32,
+                             .optimizer = l->compiled.optimizer,
+                             .loss = l->compiled.loss,
+                             .schedule = l->compiled.schedule,
+                             .metrics = l->compiled.metrics,
+                             .early_stopping = l->early_stopping,
+                             .callbacks = l->callbacks,
+                             .seed = o->seed ? (uint64_t)o->seed : 1,
+                             .validation = l->samples[VALIDATION],
+                             .from = l->frontier.n ? &l->frontier : NULL,
+                             .patience = o->patience,
+                             .class_weight = o->class_weight,
+                             .sample_weight = o->sample_weight,
+                             .no_shuffle = o->no_shuffle,
+                             .is_proximal = o->proximal,
+                             .threads = twi_threads(l->tw, 0),
+                             .keeps_last = o->keep_last,
+                             .keeps_slots = true,
+                             .state = state,
+                             .self = l,
+                             .on_progress = on_progress,
+                             .on_epoch = on_epoch,
+                             .on_moment = on_moment,
+                             .is_cancelled = is_cancelled};
+}
+
+// Files say how many steps the schedule had; one that Keras does not know leaves its rate.
+static tw_status settle_schedule(learning *l, tw_err *err)
+{
+    twi_compiled c = l->compiled;
+    int64_t batch = l->o->batch_size ? l->o->batch_size : 32, n = l->samples[TRAINING]->n;
+    if (!c.schedule.kind)
+        return TW_OK;
+    twi_schedule_complete(&c.schedule, c.optimizer.value[0],
+                          (double)((n + batch - 1) / batch * epochs_of(l)));
+    if (((const twi_schedule_kind *)c.schedule.kind->row)->is_ours)
+        c.schedule.kind = NULL;
+    return twi_compile_store(l->m, &c, err);
+}
+
+static tw_history *fit(learning *l, tw_err *err)
+{
     twi_fit_state state = {0};
     twi_history history = {0};
-    twi_fit_options options = {.phase = "fit",
-                               .epochs = epochs_of(l),
-                               .batch_size = o->batch_size ? o->batch_size : 32,
-                               .optimizer = l->optimizer,
-                               .loss = l->loss,
-                               .seed = o->seed ? (uint64_t)o->seed : 1,
-                               .validation = l->samples[VALIDATION],
-                               .from = l->frontier.n ? &l->frontier : NULL,
-                               .patience = o->patience,
-                               .class_weight = o->class_weight,
-                               .threads = twi_threads(l->tw, 0),
-                               .keeps_last = o->keep_last,
-                               .keeps_slots = true,
-                               .state = &state,
-                               .self = l,
-                               .on_progress = on_progress,
-                               .on_epoch = on_epoch,
-                               .is_cancelled = is_cancelled};
     tw_history *out = NULL;
-    tw_status status = twi_fit(l->m, l->samples[TRAINING], &options, &history, err);
-    if (!status)
+    l->err = err;
+    tw_status status = twi_fit_files_open(&l->files, err);
+    do {
+        twi_history_clear(&history);
+        if (!status && history.is_changed)
+            status = open_samples_again(l, err);
+        twi_fit_options options = fit_options(l, &state);
+        if (!status)
+            status = twi_fit(l->m, l->samples[TRAINING], &options, &history, err);
+    } while (!status && history.is_changed);
+    if (!status && !err->status)
+        status = settle_schedule(l, err);
+    if (!status && !err->status)
         out = history_of(&history, history.is_stopped_early || history.is_cancelled || l->wants_stop, err);
+    twi_fit_files_close(&l->files);
     twi_fit_state_clear(&state);
     twi_history_clear(&history);
     return out;
+}
+
+// Early stopping stands among the callbacks but is a thing of its own: it says which epoch is the best.
+static tw_status read_callbacks(learning *l, tw_err *err)
+{
+    tw_status status = twi_callbacks_text(&l->callbacks, l->o->callbacks, "callbacks", err);
+    twi_callbacks_split(&l->callbacks, &l->early_stopping);
+    l->training.m = l->m;
+    l->training.n_metrics = l->compiled.metrics.n;
+    for (int i = 0; i < l->compiled.metrics.n; i++)
+        twi_metric_label(&l->compiled.metrics.at[i], l->training.metric[i], TWI_METRIC_LABEL);
+    l->files = (twi_fit_files){.o = l->o, .m = l->m, .training = &l->training};
+    return status;
 }
 
 static tw_status check_options(const tw_fit_options *o, tw_err *err)
@@ -332,6 +431,11 @@ static tw_status check_options(const tw_fit_options *o, tw_err *err)
         return twi_fail(err, TW_EINVAL,
                         "epochs, batch_size and patience must be 0 or more, received %lld, %lld, %lld",
                         (long long)o->epochs, (long long)o->batch_size, (long long)o->patience);
+    if (o->sample_weight && (o->data->store->has_photos || o->data->part != TW_PART_ALL))
+        return twi_fail(err, TW_EINVAL, "sample_weight is for samples in memory");
+    if (o->n_callbacks < 0 || (o->n_callbacks > 0 && !o->callback))
+        return twi_fail(err, TW_EINVAL, "n_callbacks is %lld, but callback is NULL",
+                        (long long)o->n_callbacks);
     return TW_OK;
 }
 
@@ -343,9 +447,9 @@ static tw_status prepare(learning *l, tw_err *err)
     if (!status)
         status = twi_learn_ready(l->m, l->o->seed, err);
     if (!status)
-        status = twi_compiled_optimizer(l->m, &l->optimizer, err);
+        status = twi_compile_read(l->m, &l->compiled, err);
     if (!status)
-        status = twi_compiled_loss(l->m, 0, &l->loss, err);
+        status = read_callbacks(l, err);
     if (!status)
         status = choose_data(l, err);
     if (!status)
@@ -371,7 +475,9 @@ tw_history *twi_learn_fit(const tw_fit_options *o, tw_err *err)
 
 void twi_learn_history_free(tw_history *history)
 {
-    if (history)
+    if (history) {
         twi_vec_clear(&history->epochs);
+        twi_history_clear(&history->all);
+    }
     twi_free(history);
 }

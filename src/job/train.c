@@ -165,12 +165,21 @@ static tw_status read_settings(training *t, tw_err *err)
         read_setting(&t->optimizer, "optimizer", o->optimizer, twi_optimizer_find, twi_optimizer_names, err);
     if (!status)
         status = read_setting(&t->loss, "loss", loss, twi_loss_find, twi_loss_names, err);
+    if (!status && o->schedule)
+        status =
+            read_setting(&t->schedule, "schedule", o->schedule, twi_schedule_find, twi_schedule_names, err);
+    if (!status)
+        status = twi_metrics_text(&t->metrics, o->metrics, "--metrics", err);
+    if (!status)
+        status = twi_callbacks_text(&t->callbacks, o->callbacks, "--callbacks", err);
     if (status)
         return status;
+    twi_callbacks_split(&t->callbacks, &t->early_stopping);
     char *end;
-    t->lr = strtod(o->lr, &end);
-    if (end == o->lr || *end || !(t->lr > 0))
-        return twi_fail(err, TW_EINVAL, "--lr must be a number above 0, received '%s'", o->lr);
+    bool finds_rate = twi_str_same(o->lr, "auto");
+    t->lr = finds_rate ? 0 : strtod(o->lr, &end);
+    if (!finds_rate && (end == o->lr || *end || !(t->lr > 0)))
+        return twi_fail(err, TW_EINVAL, "--lr must be a number above 0 or auto, received '%s'", o->lr);
     static const twi_precision precisions[] = {TWI_PRECISE, TWI_EXACT, TWI_PRECISE, TWI_BRAIN};
     static const char *const texts[] = {"f32", "exact", "f32", "bf16"};
     t->precision = precisions[o->precision];
@@ -288,6 +297,7 @@ static tw_status run(training *t, tw_err *err)
     if (status || is_finished)
         return status;
     status = train_phases(t, err);
+    t->is_diverged = status == TW_EDIVERGED;
     // What was learned before a divergence or a stop is written too; the error, if any, stays.
     if (!status || status == TW_EDIVERGED) {
         tw_err ignored = {0};
@@ -311,6 +321,10 @@ static void clear(training *t)
     twi_evaluation_clear(&t->test);
     twi_photos_clear(&t->photos);
     twi_classifier_clear(&t->classifier);
+    json_decref(t->rates);
+    json_decref(t->readings);
+    twi_str_clear(&t->reading);
+    twi_tfevents_close(t->events);
     twi_free(t->class_weight);
     twi_free(t->answers);
     twi_free(t->cache_dir);

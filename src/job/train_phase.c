@@ -1,6 +1,7 @@
 // One phase of training: features or pixels, then fit, with checkpoints. See training.h.
 
 #include "job/training.h"
+#include "train/find_rate.h"
 
 #include <math.h>
 #include <string.h>
@@ -98,9 +99,8 @@ static tw_status write_checkpoint(training *t, const twi_fit_state *state, tw_er
 static tw_status on_state(void *self, const twi_fit_state *state, tw_err *err)
 {
     training *t = self;
-    int64_t epochs = t->phase == TWI_HEAD ? t->o->epochs : t->o->fine_tune;
-    bool is_last = state->next_epoch >= epochs || (t->o->patience > 0 && state->wait >= t->o->patience);
-    if (!is_last && !twi_is_cancelled(t->tw) && twi_seconds() - t->last_checkpoint < CHECKPOINT_SECONDS)
+    if (!state->is_over && !twi_is_cancelled(t->tw) &&
+        twi_seconds() - t->last_checkpoint < CHECKPOINT_SECONDS)
         return TW_OK;
     return write_checkpoint(t, state, err);
 }
@@ -123,9 +123,39 @@ static tw_status read_checkpoint(training *t, twi_fit_state *state, tw_err *err)
 
 // ------------------------------------------------------------------------------------------------------------------ fit
 
+// --tensorboard: the epoch's values; epochs of the second phase go on counting.
+static void write_events(training *t, const twi_epoch *e)
+{
+    static const char *const names[] = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"};
+    tw_err err = {0};
+    int64_t step = e->epoch + (t->phase == TWI_FINE_TUNE ? (int64_t)t->history[TWI_HEAD].epochs.n : 0);
+    if (!t->events)
+        t->events = twi_tfevents_open(t->dir, &err);
+    for (int i = 0; t->events && i < 5 + 2 * t->metrics.n; i++) {
+        char name[TWI_METRIC_LABEL], label[TWI_METRIC_LABEL + 4], tag[TWI_METRIC_LABEL + 16];
+        int metric = (i - 5) / 2;
+        double value = i >= 5 && i % 2 ? e->metric[metric] : i >= 5 ? e->val_metric[metric] : 0;
+        if (i >= 5)
+            snprintf(label, sizeof label, "%s%s", i % 2 ? "" : "val_",
+                     twi_metric_label(&t->metrics.at[metric], name, sizeof name));
+        else
+            value = twi_epoch_value(e, 0, NULL, names[i]);
+        snprintf(tag, sizeof tag, "epoch_%s", i < 5 ? names[i] : label);
+        if (!isnan(value))
+            twi_tfevents_scalar(t->events, tag, step, value, &err);
+    }
+    if (t->events)
+        twi_tfevents_flush(t->events, &err);
+    if (err.status && !t->has_warned)
+        twi_warn(t->tw, "%s", err.msg);
+    t->has_warned |= err.status != TW_OK;
+}
+
 static void on_epoch(void *self, const twi_epoch *e)
 {
     training *t = self;
+    if (t->o->tensorboard)
+        write_events(t, e);
     tw_event event = {.kind = TW_EVENT_EPOCH,
                       .stage = stage_names[t->phase],
                       .done = e->epoch + 1,
@@ -157,6 +187,19 @@ static bool fit_cancelled(void *self)
     return twi_is_cancelled(t->tw);
 }
 
+static const char *monitor_name(const training *t)
+{
+    int monitor = (int)twi_setting_or(&t->early_stopping, "monitor", 1);
+    if (monitor > 1)
+        return twi_monitors[monitor];
+    return monitor == 1 && t->part[TWI_VAL].samples.n ? "validation loss" : "loss";
+}
+
+static int64_t patience_of(const training *t)
+{
+    return (int64_t)twi_setting_or(&t->early_stopping, "patience", (double)t->o->patience);
+}
+
 static void say_end(training *t)
 {
     const twi_history *h = &t->history[t->phase];
@@ -165,11 +208,43 @@ static void say_end(training *t)
     else if (h->is_stopped_early)
         twi_say(t->tw, stage_names[t->phase],
                 "stopped after epoch %zu: %s has not improved for %lld epochs; epoch %lld restored",
-                h->epochs.n, t->part[TWI_VAL].samples.n ? "validation loss" : "loss",
-                (long long)t->o->patience, (long long)h->best_epoch + 1);
+                h->epochs.n, monitor_name(t), (long long)patience_of(t), (long long)h->best_epoch + 1);
     else if (h->best_epoch >= 0 && h->best_epoch + 1 < (int64_t)h->epochs.n)
         twi_say(t->tw, stage_names[t->phase], "epoch %lld was the best and is restored",
                 (long long)h->best_epoch + 1);
+}
+
+// --lr auto: once, before the head learns.
+static tw_status find_rate(training *t, twi_fit_options *o, tw_err *err)
+{
+    twi_rates rates;
+    tw_status status = twi_find_rate(t->classifier.model, &t->part[TWI_TRAIN].samples, o, &rates, err);
+    if (status)
+        return status;
+    json_t *rate = json_array(), *loss = json_array();
+    for (int i = 0; i < rates.n; i++) {
+        json_array_append_new(rate, json_real(rates.rate[i]));
+        json_array_append_new(loss, isfinite(rates.loss[i]) ? json_real(rates.loss[i]) : json_null());
+    }
+    json_decref(t->rates);
+    t->rates = json_pack("{sf so so}", "chosen", rates.chosen, "rate", rate, "loss", loss);
+    t->lr = o->learning_rate = rates.chosen;
+    twi_say(t->tw, stage_names[t->phase], "learning rate %g, from %d steps with growing rates", rates.chosen,
+            rates.n);
+    return t->rates ? TW_OK : twi_fail_memory(err, 0, "learning rates");
+}
+
+// What the model file says about how it was trained, so that Keras can go on.
+static tw_status store_compiled(training *t, const twi_fit_options *o, tw_err *err)
+{
+    twi_compiled c = {
+        .optimizer = o->optimizer, .loss = o->loss, .schedule = o->schedule, .metrics = o->metrics};
+    c.optimizer.value[0] = o->learning_rate;
+    int64_t steps = (t->part[TWI_TRAIN].samples.n + o->batch_size - 1) / o->batch_size * o->epochs;
+    twi_schedule_complete(&c.schedule, o->learning_rate, (double)steps);
+    if (c.schedule.kind && ((const twi_schedule_kind *)c.schedule.kind->row)->is_ours)
+        c.schedule.kind = NULL;
+    return twi_compile_store(t->classifier.model, &c, err);
 }
 
 static tw_status fit(training *t, tw_err *err)
@@ -183,6 +258,14 @@ static tw_status fit(training *t, tw_err *err)
                          .batch_size = t->o->batch_size,
                          .optimizer = t->optimizer,
                          .loss = t->loss,
+                         .schedule = t->schedule,
+                         .metrics = t->metrics,
+                         .callbacks = t->callbacks,
+                         .early_stopping = t->early_stopping,
+                         .is_proximal = t->o->proximal,
+                         .mixup = t->o->mixup,
+                         .cutmix = t->o->cutmix,
+                         .keeps_slots = t->o->save_optimizer,
                          .learning_rate = lr,
                          .seed = (uint64_t)t->o->seed * TWI_PHASES + (uint64_t)t->phase,
                          .validation = t->part[TWI_VAL].samples.n ? &t->part[TWI_VAL].samples : NULL,
@@ -196,10 +279,14 @@ static tw_status fit(training *t, tw_err *err)
                          .on_epoch = on_epoch,
                          .on_state = on_state,
                          .is_cancelled = fit_cancelled};
+    if (!status && t->lr == 0)
+        status = find_rate(t, &o, err);
     if (!status)
         status = twi_fit(t->classifier.model, &t->part[TWI_TRAIN].samples, &o, &t->history[t->phase], err);
     // A stop in the middle of an epoch writes nothing: the optimizer's slots are ahead of the kept weights by then. The last
     // checkpoint on disk is from the end of an epoch, and going on from there gives the same bits.
+    if (!status && t->o->save_optimizer)
+        status = store_compiled(t, &o, err);
     if (!status)
         say_end(t);
     twi_fit_state_clear(&state);

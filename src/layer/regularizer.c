@@ -110,6 +110,13 @@ static double factor_of(const tw_setting *r, int arg)
     return arg < 0 ? 0 : r->value[arg];
 }
 
+void twi_regularizer_without_l1(tw_setting *regularizer)
+{
+    const regularizer_row *row = regularizer->kind ? regularizer->kind->row : NULL;
+    if (row && row->l1 >= 0)
+        regularizer->value[row->l1] = 0;
+}
+
 double twi_regularizer_loss(const tw_setting *regularizer, const float *w, const tw_shape *shape)
 {
     if (!regularizer->kind)

@@ -421,12 +421,21 @@ static void read_set(const options *o, const char *x_key, const char *t_key, con
     twi_free(t);
 }
 
+static const twi_metrics *epoch_metrics;
+
 static void print_epoch(void *self, const twi_epoch *e)
 {
     (void)self;
+    char name[TWI_METRIC_LABEL];
     printf("{\"epoch\": %lld, \"loss\": %.9g, \"accuracy\": %.9g", (long long)e->epoch, e->loss, e->accuracy);
     if (!isnan(e->val_loss))
         printf(", \"val_loss\": %.9g, \"val_accuracy\": %.9g", e->val_loss, e->val_accuracy);
+    for (int i = 0; i < epoch_metrics->n; i++) {
+        twi_metric_label(&epoch_metrics->at[i], name, sizeof name);
+        printf(", \"%s\": %.9g", name, e->metric[i]);
+        if (!isnan(e->val_loss))
+            printf(", \"val_%s\": %.9g", name, e->val_metric[i]);
+    }
     printf(", \"learning_rate\": %.9g, \"is_best\": %s}\n", e->learning_rate, e->is_best ? "true" : "false");
 }
 
@@ -447,6 +456,7 @@ static void cmd_fit(tw_model *m, options *o, tw_err *err)
                            .seed = (uint64_t)number(o, "seed", 1),
                            .validation = validation.samples.n ? &validation.samples : NULL,
                            .patience = (int64_t)number(o, "patience", 0),
+                           .is_proximal = number(o, "proximal", 0) != 0,
                            .class_weight = n_weights ? class_weight : NULL,
                            .threads = 1,
                            .no_shuffle = true,
@@ -454,9 +464,25 @@ static void cmd_fit(tw_model *m, options *o, tw_err *err)
                            .keeps_last = strcmp(get(o, "keep", "last"), "last") == 0,
                            .on_epoch = print_epoch};
     twi_history history = {0};
-    if (!err->status && !twi_compiled_optimizer(m, &fit.optimizer, err) &&
-        !twi_compiled_loss(m, 0, &fit.loss, err))
+    twi_compiled compiled;
+    size_t n_sample_weights = 0;
+    float *sample_weight = get(o, "sample_weight", NULL)
+                               ? read_array(get(o, "sample_weight", ""), 1, &n_sample_weights, err)
+                               : NULL;
+    fit.sample_weight = sample_weight;
+    if (!err->status && !twi_compile_read(m, &compiled, err) &&
+        !twi_callbacks_text(&fit.callbacks, get(o, "callbacks", ""), "callbacks", err)) {
+        twi_callbacks_split(&fit.callbacks, &fit.early_stopping);
+        fit.optimizer = compiled.optimizer;
+        fit.loss = compiled.loss;
+        fit.schedule = compiled.schedule;
+        fit.metrics = compiled.metrics;
+        epoch_metrics = &compiled.metrics;
         twi_fit(m, &train.samples, &fit, &history, err);
+        printf("{\"best\": %lld, \"stopped\": %s}\n", (long long)history.best_epoch,
+               history.is_stopped_early ? "true" : "false");
+    }
+    twi_free(sample_weight);
     if (!err->status && get(o, "save", NULL))
         twi_model_save(m, get(o, "save", NULL), err);
     twi_history_clear(&history);

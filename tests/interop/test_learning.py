@@ -49,8 +49,8 @@ def fit(tmp_path, model_file, x, t, **options):
 
 def full_batch(tmp_path, model_file, x, t, steps=STEPS, **options):
     lines = fit(tmp_path, model_file, x, t, epochs=steps, batch=len(x), **options)
-    assert len(lines) == steps
-    return [line["loss"] for line in lines]
+    assert len(lines) == steps + 1
+    return [line["loss"] for line in lines[:-1]]
 
 
 def worst(a, b):
@@ -190,3 +190,177 @@ def test_what_is_not_served_is_refused(tmp_path):
     with pytest.raises(DriverError) as e:
         full_batch(tmp_path, tmp_path / "m.keras", x, t)
     assert "not supported yet: exclude_layers" in e.value.message
+
+
+SCHEDULES = {
+    "exponential": lambda s: s.ExponentialDecay(.05, 4, .5), "staircase": lambda s: s.ExponentialDecay(.05, 4, .5, staircase=True),
+    "piecewise": lambda s: s.PiecewiseConstantDecay([3, 8], [.05, .02, .1]), "polynomial": lambda s: s.PolynomialDecay(.08, 7, .01, power=2.),
+    "cycle": lambda s: s.PolynomialDecay(.08, 5, .01, cycle=True), "inverse": lambda s: s.InverseTimeDecay(.08, 3, .7),
+    "inverse_staircase": lambda s: s.InverseTimeDecay(.08, 3, .7, staircase=True), "cosine": lambda s: s.CosineDecay(.08, 12, alpha=.1),
+    "warmup": lambda s: s.CosineDecay(.01, 10, warmup_target=.09, warmup_steps=5),
+    "restarts": lambda s: s.CosineDecayRestarts(.08, 3, t_mul=2., m_mul=.8, alpha=.05),
+    "restarts_equal": lambda s: s.CosineDecayRestarts(.08, 4, t_mul=1.),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_gives_keras_s_rate_in_every_step(name, tmp_path):
+    m, (x, t) = network(), data()
+    schedule = SCHEDULES[name](O.schedules)
+    m.compile(O.SGD(schedule, momentum=.5), "categorical_crossentropy")
+    m.save(tmp_path / "m.keras")
+    lines = fit(tmp_path, tmp_path / "m.keras", x, t, epochs=STEPS, batch=len(x), save=tmp_path / "ours.keras")[:-1]
+    np.testing.assert_allclose([line["learning_rate"] for line in lines], [float(schedule(i)) for i in range(STEPS)], rtol=1e-5, atol=1e-8)
+    theirs = [float(m.train_on_batch(x, targets(t, 3))) for _ in range(STEPS)]
+    assert worst([[line["loss"] for line in lines]], [theirs]) <= 1e-4
+    back = keras.models.load_model(tmp_path / "ours.keras")
+    assert back.optimizer._learning_rate.get_config() == schedule.get_config()
+    assert worst(back.optimizer.variables, m.optimizer.variables) <= 1e-4
+    more = [float(back.train_on_batch(x, targets(t, 3))) for _ in range(3)]
+    assert worst([more], [[float(m.train_on_batch(x, targets(t, 3))) for _ in range(3)]]) <= 1e-4
+
+
+def history_of(lines):
+    return {k: [line[k] for line in lines[:-1]] for k in lines[0]}
+
+
+def compare_fit(tmp_path, m, train, val, callbacks=(), ours=None, sample_weight=None, epochs=6, batch=8, **options):
+    """Both sides fit; every value of every epoch agrees."""
+    (x, t), (vx, vt) = train, val
+    classes = m.output_shape[-1]
+    m.save(tmp_path / "m.keras")
+    if sample_weight is not None:
+        options["sample_weight"] = write(tmp_path / "w.f32", sample_weight)
+    lines = driver("fit", model=tmp_path / "m.keras", epochs=epochs, batch=batch, val_x=write(tmp_path / "vx.f32", vx),
+                   val_t=write(tmp_path / "vt.f32", vt), save=tmp_path / "ours.keras", callbacks=ours or "", **files(tmp_path, x, t), **options)
+    weights = dict(enumerate(map(float, options["class_weight"].split(",")))) if "class_weight" in options else None
+    h = m.fit(x, targets(t, classes), batch, epochs, 0, validation_data=(vx, targets(vt, classes)), shuffle=False, class_weight=weights,
+              sample_weight=sample_weight, callbacks=list(callbacks)).history
+    mine = history_of(lines)
+    for key, values in h.items():
+        assert len(mine[key]) == len(values), f"{key}: {len(mine[key])} epochs, Keras has {len(values)}"
+        np.testing.assert_allclose(np.ravel(mine[key]), np.ravel(values), atol=1e-4, rtol=1e-4, err_msg=key)
+    return h, lines
+
+
+def cnn(classes=3, regularizer=None, metrics=("accuracy",), optimizer=None):
+    i = keras.Input((8, 8, 3), name="photo")
+    x = L.Conv2D(6, 3, name="c1", activation="relu", kernel_regularizer=regularizer)(i)
+    x = L.BatchNormalization(name="b1", momentum=.8)(x)
+    x = L.MaxPooling2D(name="p")(x)
+    x = L.Flatten(name="f")(x)
+    x = L.Dense(8, activation="relu", name="d", kernel_regularizer=regularizer, bias_regularizer="l2")(x)
+    m = keras.Model(i, L.Dense(classes, activation="sigmoid" if classes == 1 else "softmax", name="out")(x), name="cnn")
+    rng = np.random.default_rng(2)
+    for v in m.trainable_weights:
+        if "kernel" in v.name:
+            v.assign(rng.normal(0, .2, tuple(v.shape)))
+    m.compile(optimizer or O.Adam(3e-3), "binary_crossentropy" if classes == 1 else "categorical_crossentropy", metrics=list(metrics))
+    return m
+
+
+def photos(n, classes, seed):
+    rng = np.random.default_rng(seed)
+    t = rng.integers(0, max(classes, 2), n)
+    return (rng.normal(0, 1, (n, 8, 8, 3)) + .4 * t[:, None, None, None]).astype(np.float32), t
+
+
+@pytest.mark.parametrize("regularizer", [None, "l1", "l2", keras.regularizers.L1L2(1e-3, 2e-3)], ids=["none", "l1", "l2", "l1l2"])
+def test_fit_of_a_small_network_is_keras_s(regularizer, tmp_path):
+    # 29 samples in batches of 8: the last batch has 5.
+    m = cnn(3, regularizer)
+    h, _ = compare_fit(tmp_path, m, photos(29, 3, 1), photos(13, 3, 2), class_weight="2,.5,1")
+    assert h["loss"][0] != h["loss"][-1]
+    back = keras.models.load_model(tmp_path / "ours.keras")
+    assert worst(back.get_weights(), m.get_weights()) <= 1e-4
+
+
+def test_a_penalty_left_out_of_the_validation_loss_is_seen(tmp_path):
+    m = cnn(3, "l2")
+    h, lines = compare_fit(tmp_path, m, photos(29, 3, 1), photos(13, 3, 2))
+    assert h["val_loss"][0] - sum(float(l) for l in m.losses) < lines[0]["val_loss"] - 1e-2
+
+
+def test_sample_weights(tmp_path):
+    w = np.random.default_rng(3).uniform(.2, 2, 29).astype(np.float32)
+    compare_fit(tmp_path, cnn(), photos(29, 3, 1), photos(13, 3, 2), sample_weight=w)
+
+
+def test_every_metric(tmp_path):
+    M = keras.metrics
+    one = [M.AUC(), M.Precision(), M.Recall(thresholds=.4), M.BinaryAccuracy(threshold=.3), M.F1Score(threshold=.5, average="macro"),
+           M.MeanSquaredError(), M.MeanAbsoluteError(), M.BinaryCrossentropy()]
+    compare_fit(tmp_path, cnn(1, metrics=one, optimizer=O.Adam(2e-3)), photos(40, 1, 1), photos(23, 1, 2), epochs=3)
+    three = [M.AUC(curve="PR", num_thresholds=50, name="auc"), M.Precision(top_k=2, name="precision"), M.Recall(class_id=1, name="recall"),
+             M.CategoricalAccuracy(),
+             M.TopKCategoricalAccuracy(2), M.F1Score(average="weighted", name="f1_score"), M.CategoricalCrossentropy()]
+    compare_fit(tmp_path, cnn(3, metrics=three), photos(40, 3, 1), photos(23, 3, 2), epochs=3)
+    rest = [M.AUC(summation_method="minoring", name="auc"), M.F1Score(average="micro", name="f1_score")]
+    compare_fit(tmp_path, cnn(3, metrics=rest), photos(40, 3, 1), photos(23, 3, 2), epochs=2)
+
+
+K = keras.callbacks
+STOPPING = [
+    (dict(patience=1), "patience=1"), (dict(monitor="val_accuracy", patience=2), "monitor=val_accuracy:patience=2"),
+    (dict(patience=0, start_from_epoch=3), "patience=0:start_from_epoch=3"),
+    (dict(monitor="loss", patience=1, min_delta=.2), "monitor=loss:patience=1:min_delta=0.2"),
+    (dict(patience=3, baseline=.2), "patience=3:baseline=0.2"),
+    (dict(monitor="accuracy", mode="min", patience=1), "monitor=accuracy:mode=min:patience=1"),
+]
+
+
+@pytest.mark.parametrize("i", range(len(STOPPING)))
+def test_early_stopping(i, tmp_path):
+    theirs, ours = STOPPING[i]
+    stop = K.EarlyStopping(restore_best_weights=True, **theirs)
+    m = cnn(3, optimizer=O.Adam(.02))
+    h, lines = compare_fit(tmp_path, m, photos(29, 3, 1), photos(13, 3, 2), [stop], f"early_stopping:{ours}", epochs=12, keep="best")
+    assert len(h["loss"]) < 12 and lines[-1]["stopped"] and lines[-1]["best"] == stop.best_epoch
+    assert worst(keras.models.load_model(tmp_path / "ours.keras").get_weights(), m.get_weights()) <= 1e-3
+
+
+def test_reduce_lr_on_plateau(tmp_path):
+    m = cnn(3, optimizer=O.SGD(.3))
+    theirs = K.ReduceLROnPlateau(factor=.5, patience=1, min_delta=.01, cooldown=1, min_lr=.02)
+    h, _ = compare_fit(tmp_path, m, photos(29, 3, 1), photos(13, 3, 2), [theirs],
+                       "reduce_lr_on_plateau:factor=0.5:patience=1:min_delta=0.01:cooldown=1:min_lr=0.02", epochs=12)
+    assert h["learning_rate"][-1] < h["learning_rate"][0]
+
+
+def test_averaged_weights_in_validation(tmp_path):
+    m = cnn(3, optimizer=O.SGD(.05, use_ema=True, ema_momentum=.9))
+    compare_fit(tmp_path, m, photos(29, 3, 1), photos(13, 3, 2), [K.SwapEMAWeights()], "swap_ema_weights", epochs=5)
+
+
+def test_a_loss_that_is_no_number(tmp_path):
+    m = cnn(3, optimizer=O.SGD(.01))
+    m.save(tmp_path / "m.keras")
+    x, t = photos(29, 3, 1)
+    train = files(tmp_path, x * np.float32(3e38), t)
+    with pytest.raises(DriverError) as e:
+        driver("fit", model=tmp_path / "m.keras", epochs=5, batch=8, **train)
+    assert e.value.status == 4 and "smaller --lr" in e.value.message
+    assert driver("fit", model=tmp_path / "m.keras", epochs=5, batch=8, callbacks="terminate_on_nan", **train)[-1]["stopped"]
+
+
+@pytest.mark.parametrize("mode", ["rows", "columns"])
+def test_orthogonal_regularizer(mode, tmp_path):
+    i = keras.Input((8, 8, 3), name="photo")
+    x = L.Dense(6, activation="tanh", name="d", kernel_regularizer=keras.regularizers.OrthogonalRegularizer(.3, mode))(L.Flatten(name="f")(i))
+    m = keras.Model(i, L.Dense(3, activation="softmax", name="out")(x))
+    m.compile(O.SGD(.02), "categorical_crossentropy", metrics=["accuracy"])
+    compare_fit(tmp_path, m, photos(29, 3, 1), photos(13, 3, 2), epochs=4)
+
+
+def test_proximal_steps_give_true_zeros(tmp_path):
+    m = cnn(3, keras.regularizers.L1(.02), optimizer=O.SGD(.05))
+    m.save(tmp_path / "m.keras")
+    train = files(tmp_path, *photos(29, 3, 1))
+    for proximal in (0, 1):
+        driver("fit", model=tmp_path / "m.keras", epochs=30, batch=8, proximal=proximal, save=tmp_path / f"{proximal}.keras", **train)
+    plain, exact = (keras.models.load_model(tmp_path / f"{p}.keras") for p in (0, 1))
+    kernels = [np.ravel(m.get_layer("d").kernel) for m in (plain, exact)]
+    assert (kernels[0] == 0).mean() < .01 and (kernels[1] == 0).mean() > .3
+    # The two minimise the same sum: losses are close.
+    assert abs(plain.evaluate(*photos(29, 3, 1)[:1], targets(photos(29, 3, 1)[1], 3), verbose=0)[0] -
+               exact.evaluate(*photos(29, 3, 1)[:1], targets(photos(29, 3, 1)[1], 3), verbose=0)[0]) < .1
