@@ -247,9 +247,9 @@ static void what_is_not_served_is_refused_from_every_side(void **state)
     tw_field_set(tw_field_find(tw_train_fields, "plan"), &o, "p.json", "--plan", arena, &err);
     expect_error(err, TW_EUNSUPPORTED, "not supported yet: --plan");
     err = (tw_err){0};
-    o.memory = "2 GB";
+    o.plan = "p.json";
     tw_fields_check(tw_train_fields, &o, &err);
-    expect_error(err, TW_EUNSUPPORTED, "not supported yet: memory");
+    expect_error(err, TW_EUNSUPPORTED, "not supported yet: plan");
     tw_arena_free(arena);
 }
 
