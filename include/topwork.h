@@ -397,6 +397,18 @@ TW_API extern const tw_field tw_convert_fields[];
 // A model or weights in the format that the ending of `out` names. TW_EFAILED: what was written answers otherwise.
 TW_API tw_status tw_convert(tw_context *tw, const tw_convert_options *options, tw_err *err);
 
+typedef struct tw_fetch_options {
+    tw_texts names;
+    bool list, top, force;
+    const char *base_url;
+    int format;
+} tw_fetch_options;
+TW_API extern const tw_field tw_fetch_fields[];
+// Published weights and photo sets into topwork's folder, where the other verbs look; the only call that uses the network.
+// Writes the paths. TW_EFAILED: no connection (what was got is kept, and the next call goes on); TW_EUNUSABLE: not there;
+// TW_EMALFORMED: not the file expected.
+TW_API tw_status tw_fetch(tw_context *tw, const tw_fetch_options *options, tw_err *err);
+
 typedef struct tw_report_options {
     const char *run; // a run directory
 } tw_report_options;

@@ -18,7 +18,6 @@ const cli_verb *const cli_verbs[] = {
 const cli_later cli_later_verbs[] = {{"advise", "measured advice: how deep to freeze, how much to train"},
                                      {"check", "explore a data set: sizes, duplicates, leakage"},
                                      {"explain", "heat map of what the model looked at"},
-                                     {"fetch", "download weights"},
                                      {"serve", "local pages: live training, try-it"},
                                      {NULL, NULL}};
 

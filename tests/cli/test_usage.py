@@ -12,10 +12,10 @@ from pathlib import Path
 from program import BUILD, PLAY, PROGRAM, ROOT, environment, run
 
 VERBS = re.findall(r"CLI_VERB\((\w+)\)", (ROOT / "src/cli/list.inc").read_text())
-LATER = "advise check explain fetch serve".split()
+LATER = "advise check explain serve".split()
 # A word that each verb takes where something must stand.
 ARGUMENTS = {"cache": ["ls"], "completion": ["bash"], "convert": ["m", "o.keras"],
-             "evaluate": ["m", "p"], "models": [], "plan": ["m"],
+             "evaluate": ["m", "p"], "fetch": ["nothing"], "models": [], "plan": ["m"],
              "predict": ["m", "p"], "report": ["r"], "summary": ["m"], "sweep": ["p", "--grid=l2=0"],
              "train": ["p"]}
 
