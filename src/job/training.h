@@ -24,6 +24,7 @@ typedef struct training {
     tw_setting optimizer, loss, schedule, early_stopping;
     twi_metrics metrics;
     twi_callbacks callbacks;
+    twi_augment augment;
     double lr;
     json_t *rates; // what was measured for --lr auto, or NULL
     twi_precision precision;
@@ -44,7 +45,8 @@ typedef struct training {
     // of the phase that is running
     twi_phase_number phase;
     twi_frontier frontier;
-    twi_features features;
+    bool is_online;                 // training photos are changed anew in each epoch, so they come as pixels
+    twi_features features, *copies; // copies [augment_copies] of the training photos, or NULL
     twi_part_samples part[TWI_PARTS];
     double last_checkpoint;
 } training;
