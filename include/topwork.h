@@ -753,6 +753,9 @@ typedef struct tw_fit_options {
     const double *class_weight; // [classes] factor of each class in the loss, or NULL
     const float *sample_weight; // [samples of .data] factor of each sample in memory, or NULL
     bool no_shuffle;            // samples in their order in every epoch
+    const char *augment;        // photos changed anew in each epoch: "flip, rotation:0.1, contrast:0.2"
+    int64_t augment_copies;     // so many changed copies, computed once; epochs take turns with them
+    double mixup, cutmix;       // alpha; 0: none
     bool proximal;              // L1 penalties act as thresholds after each step: weights become exactly zero
     // Ready-made callbacks with Keras's names and arguments: "early_stopping:monitor=val_auc:patience=5,
     // reduce_lr_on_plateau:factor=0.5, terminate_on_nan, swap_ema_weights".

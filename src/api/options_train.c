@@ -1,6 +1,7 @@
 // The rows of `topwork train`, in the order of its help.
 
 #include "api/options.h"
+#include "data/augment.h"
 #include "train/callback.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
@@ -57,8 +58,10 @@ const tw_field tw_train_fields[] = {
     {TWI_FLOAT("dropout", "rate of every Dropout of the head; below 0: as the head says", train, dropout, -1, 0.99), .otherwise = "-1"},
     {TWI_CHOICE("class_weight", "whether rare classes count more", train, class_weight, class_weights), .otherwise = "none"},
     {TWI_INT("seed", "of every random number", train, seed, 0, TWI_SEED_MAX), .otherwise = "1"},
-    {TWI_TEXT("augment", "changed copies of the photos", train, augment), .value = "SPEC", .flags = TW_FIELD_LATER},
-    {TWI_INT("augment_copies", "copies of each photo", train, augment_copies, 0, 1000), .otherwise = "0", .flags = TW_FIELD_LATER},
+    {TWI_TEXT("augment", "changes photos in each epoch, as \"flip, rotation:0.1\"", train, augment),
+        .names = twi_augment_names, .value = "SPEC"},
+    {TWI_INT("augment_copies", "changed copies of each photo, computed once and kept as features", train, augment_copies, 0, 100),
+        .otherwise = "0"},
     {TWI_FLOAT("mixup", "mixes pairs of photos and their labels, by this alpha; 0: none", train, mixup, 0, 100), .otherwise = "0"},
     {TWI_FLOAT("cutmix", "puts pieces of photos into others, by this alpha; 0: none", train, cutmix, 0, 100), .otherwise = "0"},
 

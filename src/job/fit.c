@@ -35,7 +35,9 @@ typedef struct learning {
     twi_photos picked;         // photos of both sides: structs copied, texts lent by the stores
     twi_vec(twi_photo *) from; // where each came from
     twi_recipe recipe;
-    twi_features features;
+    twi_augment augment;
+    bool is_online;                 // training photos are changed anew in each epoch, so they come as pixels
+    twi_features features, *copies; // copies [augment_copies], or NULL
     twi_part_samples photos[SIDES];
     twi_array_samples arrays[SIDES];
     const twi_samples *samples[SIDES];
@@ -161,8 +163,65 @@ static tw_status make_features(learning *l, tw_err *err)
     return status;
 }
 
+static tw_status make_copies(learning *l, tw_err *err)
+{
+    int n = (int)l->o->augment_copies;
+    char *dir = NULL;
+    tw_err ignored = {0};
+    bool is_off = l->o->cache && twi_str_same(l->o->cache, "off");
+    if (!is_off)
+        dir = l->o->cache ? twi_strdup(l->o->cache, err) : twi_home("features", &ignored);
+    l->copies = twi_new((size_t)n, sizeof *l->copies, "features of copies", err);
+    twi_progress stage;
+    twi_progress_begin(&stage, l->tw, "copies", n, "copies", NULL);
+    tw_status status = l->copies ? TW_OK : TW_ENOMEM;
+    for (int i = 0; !status && i < n; i++) {
+        twi_features_options o = {.frontier = &l->frontier,
+                                  .recipe = &l->recipe,
+                                  .cache_dir = dir,
+                                  .precision = l->precision,
+                                  .augment = &l->augment,
+                                  .seed = l->o->seed ? (uint64_t)l->o->seed : 1,
+                                  .copy = i + 1,
+                                  .workers = twi_threads(l->tw, 0),
+                                  .self = &stage,
+                                  .is_cancelled = stage_cancelled};
+        status = twi_features_make(l->m, &l->picked, &o, &l->copies[i], err);
+        twi_progress_add(&stage, 1);
+    }
+    if (!status)
+        twi_progress_end(&stage, "of each training photo");
+    twi_free(dir);
+    return status;
+}
+
+static tw_status change_photos(learning *l, tw_err *err)
+{
+    if (!l->augment.n)
+        return TW_OK;
+    tw_status status = twi_augment_check(&l->augment, &l->recipe, err);
+    if (!status && !l->is_online)
+        status = make_copies(l, err);
+    if (!status && !l->is_online)
+        twi_part_samples_copies(&l->photos[TRAINING], l->copies, (int)l->o->augment_copies);
+    else if (!status)
+        status = twi_part_samples_augment(&l->photos[TRAINING], &l->augment,
+                                          l->o->seed ? (uint64_t)l->o->seed : 1, err);
+    return status;
+}
+
+static void clear_copies(learning *l)
+{
+    for (int64_t i = 0; l->copies && i < l->o->augment_copies; i++)
+        twi_features_clear(&l->copies[i]);
+    twi_free(l->copies);
+    l->copies = NULL;
+}
+
 static tw_status photo_samples(learning *l, tw_err *err)
 {
+    // What is changed anew in each epoch cannot be kept as features; what validates can.
+    l->is_online = l->augment.n && !(l->frontier.n && l->o->augment_copies);
     tw_status status = twi_learn_recipe(l->m, l->data[TRAINING], &l->recipe, err);
     if (!status && !l->picked.at.n)
         status = pick_photos(l, err);
@@ -170,12 +229,13 @@ static tw_status photo_samples(learning *l, tw_err *err)
         status = make_features(l, err);
     for (int side = 0; !status && side < SIDES; side++) {
         twi_part part = side == TRAINING ? TWI_TRAIN : TWI_VAL;
-        status = l->frontier.n ? twi_features_samples(&l->features, &l->picked, part, &l->photos[side], err)
-                               : twi_pixel_samples(&l->picked, part, &l->recipe, twi_threads(l->tw, 0),
-                                                   &l->photos[side], err);
+        bool has_rows = l->frontier.n && !(l->is_online && side == TRAINING);
+        status = has_rows ? twi_features_samples(&l->features, &l->picked, part, &l->photos[side], err)
+                          : twi_pixel_samples(&l->picked, part, &l->recipe, twi_threads(l->tw, 0),
+                                              &l->photos[side], err);
         l->samples[side] = l->photos[side].samples.n ? &l->photos[side].samples : NULL;
     }
-    return status;
+    return status ? status : change_photos(l, err);
 }
 
 static tw_status array_samples(learning *l, tw_err *err)
@@ -228,7 +288,7 @@ static tw_status open_samples_again(learning *l, tw_err *err)
         twi_array_samples_clear(&l->arrays[side]);
     }
     twi_features_clear(&l->features);
-    l->features = (twi_features){0};
+    clear_copies(l);
     l->frontier = (twi_frontier){0};
     return open_samples(l, err);
 }
@@ -356,12 +416,15 @@ static twi_fit_options fit_options(learning *l, twi_fit_state *state)
                              .callbacks = l->callbacks,
                              .seed = o->seed ? (uint64_t)o->seed : 1,
                              .validation = l->samples[VALIDATION],
-                             .from = l->frontier.n ? &l->frontier : NULL,
+                             .from = l->frontier.n && !l->is_online ? &l->frontier : NULL,
+                             .validation_from = l->frontier.n ? &l->frontier : NULL,
                              .patience = o->patience,
                              .class_weight = o->class_weight,
                              .sample_weight = o->sample_weight,
                              .no_shuffle = o->no_shuffle,
                              .is_proximal = o->proximal,
+                             .mixup = o->mixup,
+                             .cutmix = o->cutmix,
                              .threads = twi_threads(l->tw, 0),
                              .keeps_last = o->keep_last,
                              .keeps_slots = true,
@@ -416,6 +479,10 @@ static tw_history *fit(learning *l, tw_err *err)
 static tw_status read_callbacks(learning *l, tw_err *err)
 {
     tw_status status = twi_callbacks_text(&l->callbacks, l->o->callbacks, "callbacks", err);
+    if (!status)
+        status = twi_augment_text(&l->augment, l->o->augment, "augment", err);
+    if (!status && l->augment.n && !l->data[TRAINING]->store->has_photos)
+        status = twi_fail(err, TW_EINVAL, "augment is for photos: samples in memory are taken as they are");
     twi_callbacks_split(&l->callbacks, &l->early_stopping);
     l->training.m = l->m;
     l->training.n_metrics = l->compiled.metrics.n;
@@ -431,6 +498,9 @@ static tw_status check_options(const tw_fit_options *o, tw_err *err)
         return twi_fail(err, TW_EINVAL,
                         "epochs, batch_size and patience must be 0 or more, received %lld, %lld, %lld",
                         (long long)o->epochs, (long long)o->batch_size, (long long)o->patience);
+    if (o->augment_copies < 0 || o->augment_copies > 100 || (o->augment_copies && !o->augment))
+        return twi_fail(err, TW_EINVAL, "augment_copies must be in 0..100 and go with augment, received %lld",
+                        (long long)o->augment_copies);
     if (o->sample_weight && (o->data->store->has_photos || o->data->part != TW_PART_ALL))
         return twi_fail(err, TW_EINVAL, "sample_weight is for samples in memory");
     if (o->n_callbacks < 0 || (o->n_callbacks > 0 && !o->callback))
@@ -449,9 +519,9 @@ static tw_status prepare(learning *l, tw_err *err)
     if (!status)
         status = twi_compile_read(l->m, &l->compiled, err);
     if (!status)
-        status = read_callbacks(l, err);
-    if (!status)
         status = choose_data(l, err);
+    if (!status)
+        status = read_callbacks(l, err);
     if (!status)
         status = twi_learn_classes(l->m, l->data[TRAINING], err);
     if (!status)
@@ -469,6 +539,7 @@ tw_history *twi_learn_fit(const tw_fit_options *o, tw_err *err)
         twi_dataset_free(l.data[side]);
     }
     twi_features_clear(&l.features);
+    clear_copies(&l);
     give_back(&l);
     return history;
 }

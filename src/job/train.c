@@ -129,6 +129,9 @@ static tw_status build_classifier(training *t, tw_err *err)
 
 // -------------------------------------------------------------------------------------------------------------- settings
 
+// What --augment-copies does where nothing is said: what hardly ever changes what a photo shows.
+#define DEFAULT_CHANGES "flip, rotation:0.05, zoom:0.1, contrast:0.2:0.2"
+
 static tw_status read_setting(tw_setting *s, const char *key, const char *text,
                               const tw_setting_kind *(*find)(const char *), const char *const *(*names)(void),
                               tw_err *err)
@@ -174,6 +177,12 @@ static tw_status read_settings(training *t, tw_err *err)
         status = twi_callbacks_text(&t->callbacks, o->callbacks, "--callbacks", err);
     if (status)
         return status;
+    bool has_default = o->augment_copies > 0 && !o->augment;
+    status = twi_augment_text(&t->augment, has_default ? DEFAULT_CHANGES : o->augment, "--augment", err);
+    if (status)
+        return status;
+    if (has_default)
+        twi_note(t->tw, "copies are changed by %s; --augment says otherwise", DEFAULT_CHANGES);
     twi_callbacks_split(&t->callbacks, &t->early_stopping);
     char *end;
     bool finds_rate = twi_str_same(o->lr, "auto");

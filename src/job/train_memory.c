@@ -16,13 +16,14 @@ static tw_status phase_need(training *t, twi_phase_number phase, int64_t batch_s
     const tw_model *m = t->classifier.model;
     twi_frontier from = {0};
     tw_status status = twi_training_frontier(t, phase, &from, err);
-    bool has_rows = !status && twi_training_keeps_rows(&from);
+    bool has_rows = !status && twi_training_keeps_rows(&from),
+         is_online = twi_training_is_online(t, has_rows);
     twi_fit_size size = {.n_train = twi_photos_count(&t->photos, TWI_TRAIN),
                          .n_validation = twi_photos_count(&t->photos, TWI_VAL),
-                         .has_pixels = !has_rows};
+                         .has_pixels = !has_rows || is_online};
     twi_fit_options o = {.batch_size = batch_size,
                          .optimizer = t->optimizer,
-                         .from = has_rows ? &from : NULL,
+                         .from = has_rows && !is_online ? &from : NULL,
                          .threads = t->threads};
     twi_need features = {0}, fit = {0};
     if (!status && has_rows)

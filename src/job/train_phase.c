@@ -58,21 +58,83 @@ static tw_status make_features(training *t, tw_err *err)
     return TW_OK;
 }
 
+// The same for each changed copy of the training photos.
+static tw_status make_copies(training *t, tw_err *err)
+{
+    int n = (int)t->o->augment_copies;
+    if (!n || !t->augment.n)
+        return TW_OK;
+    t->copies = twi_new((size_t)n, sizeof *t->copies, "features of copies", err);
+    twi_progress stage;
+    twi_progress_begin(&stage, t->tw, "copies", twi_photos_count(&t->photos, TWI_TRAIN) * n, "photos", NULL);
+    tw_status status = t->copies ? TW_OK : TW_ENOMEM;
+    for (int i = 0; !status && i < n; i++) {
+        twi_features_options o = {.frontier = &t->frontier,
+                                  .recipe = &t->classifier.recipe,
+                                  .cache_dir = t->cache_dir,
+                                  .precision = t->precision,
+                                  .augment = &t->augment,
+                                  .seed = (uint64_t)t->o->seed,
+                                  .copy = i + 1,
+                                  .workers = t->threads,
+                                  .self = &stage,
+                                  .is_cancelled = stage_cancelled};
+        status = twi_features_make(t->classifier.model, &t->photos, &o, &t->copies[i], err);
+        t->n_decoded += t->copies[i].n_decoded;
+        twi_progress_set(&stage, (i + 1) * stage.total / n, stage.total, NULL);
+    }
+    t->features_seconds += twi_progress_seconds(&stage);
+    if (!status)
+        twi_progress_end(&stage, "%d changed %s of each training photo", n, n == 1 ? "copy" : "copies");
+    return status;
+}
+
+// What changes anew in each epoch cannot be kept: what that costs, and the way around it.
+static void say_augmented(training *t, bool could_have_rows)
+{
+    int64_t n = twi_photos_count(&t->photos, TWI_TRAIN);
+    if (could_have_rows)
+        twi_note(t->tw,
+                 "photos are changed anew in each epoch, so the frozen part runs again for all of them: %lld "
+                 "photos "
+                 "an epoch\ntry  --augment-copies 4, which computes each photo five times in all and then "
+                 "trains as "
+                 "fast as without",
+                 (long long)n);
+}
+
+static tw_status open_part(training *t, twi_part part, tw_err *err)
+{
+    if (t->frontier.n && !(t->is_online && part == TWI_TRAIN))
+        return twi_features_samples(&t->features, &t->photos, part, &t->part[part], err);
+    tw_status status =
+        twi_pixel_samples(&t->photos, part, &t->classifier.recipe, t->threads, &t->part[part], err);
+    return status || !t->is_online || part != TWI_TRAIN
+               ? status
+               : twi_part_samples_augment(&t->part[part], &t->augment, (uint64_t)t->o->seed, err);
+}
+
 static tw_status open_samples(training *t, tw_err *err)
 {
-    bool has_rows = twi_training_keeps_rows(&t->frontier);
-    tw_status status = has_rows ? make_features(t, err) : TW_OK;
-    for (int part = 0; !status && part < TWI_PARTS; part++)
-        status = has_rows
-                     ? twi_features_samples(&t->features, &t->photos, (twi_part)part, &t->part[part], err)
-                     : twi_pixel_samples(&t->photos, (twi_part)part, &t->classifier.recipe, t->threads,
-                                         &t->part[part], err);
-    if (!has_rows) {
+    bool fits = twi_training_keeps_rows(&t->frontier);
+    t->is_online = twi_training_is_online(t, fits);
+    if (!fits)
         t->frontier.n = 0;
-        twi_note(
-            t->tw,
-            "nothing in front is frozen, or it is too large to keep: photos are decoded again in each epoch");
-    }
+    tw_status status = twi_augment_check(&t->augment, &t->classifier.recipe, err);
+    if (!status && fits)
+        status = make_features(t, err);
+    if (!status && fits)
+        status = make_copies(t, err);
+    for (int part = 0; !status && part < TWI_PARTS; part++)
+        status = open_part(t, (twi_part)part, err);
+    if (!status && t->copies)
+        twi_part_samples_copies(&t->part[TWI_TRAIN], t->copies, (int)t->o->augment_copies);
+    if (t->is_online)
+        say_augmented(t, fits);
+    else if (!fits)
+        twi_note(t->tw,
+                 "nothing in front is frozen, or it is too large to keep: photos are decoded again in each "
+                 "epoch");
     return status;
 }
 
@@ -81,6 +143,10 @@ void twi_training_close_phase(training *t)
     for (int part = 0; part < TWI_PARTS; part++)
         twi_part_samples_clear(&t->part[part]);
     twi_features_clear(&t->features);
+    for (int64_t i = 0; t->copies && i < t->o->augment_copies; i++)
+        twi_features_clear(&t->copies[i]);
+    twi_free(t->copies);
+    t->copies = NULL;
     t->frontier = (twi_frontier){0};
 }
 
@@ -269,7 +335,8 @@ static tw_status fit(training *t, tw_err *err)
                          .learning_rate = lr,
                          .seed = (uint64_t)t->o->seed * TWI_PHASES + (uint64_t)t->phase,
                          .validation = t->part[TWI_VAL].samples.n ? &t->part[TWI_VAL].samples : NULL,
-                         .from = t->frontier.n ? &t->frontier : NULL,
+                         .from = t->frontier.n && !t->is_online ? &t->frontier : NULL,
+                         .validation_from = t->frontier.n ? &t->frontier : NULL,
                          .patience = t->o->patience,
                          .class_weight = t->class_weight,
                          .threads = t->threads,
@@ -301,6 +368,11 @@ tw_status twi_training_frontier(training *t, twi_phase_number phase, twi_frontie
 bool twi_training_keeps_rows(const twi_frontier *frontier)
 {
     return frontier->n > 0 && twi_frontier_bytes(frontier) <= CACHED_ROW_BYTES;
+}
+
+bool twi_training_is_online(const training *t, bool keeps_rows)
+{
+    return t->augment.n && !(keeps_rows && t->o->augment_copies > 0);
 }
 
 tw_status twi_training_unfreeze(training *t, tw_err *err)

@@ -24,6 +24,7 @@ typedef struct training {
     tw_setting optimizer, loss, schedule, early_stopping;
     twi_metrics metrics;
     twi_callbacks callbacks;
+    twi_augment augment;
     double lr;
     json_t *rates; // what was measured for --lr auto, or NULL
     twi_precision precision;
@@ -47,7 +48,8 @@ typedef struct training {
     // of the phase that is running
     twi_phase_number phase;
     twi_frontier frontier;
-    twi_features features;
+    bool is_online;                 // training photos are changed anew in each epoch, so they come as pixels
+    twi_features features, *copies; // copies [augment_copies] of the training photos, or NULL
     twi_part_samples part[TWI_PARTS];
     double last_checkpoint;
 } training;
@@ -58,6 +60,8 @@ tw_status twi_training_check_memory(training *t, tw_err *err);
 // train_phase.c: where a phase's trainable part starts, and whether rows of that are kept, or photos decoded each time.
 tw_status twi_training_frontier(training *t, twi_phase_number phase, twi_frontier *frontier, tw_err *err);
 bool twi_training_keeps_rows(const twi_frontier *frontier);
+// Whether training photos are changed anew in each epoch, so that only validation goes by kept rows.
+bool twi_training_is_online(const training *t, bool keeps_rows);
 // The trunk becomes trainable, as --fine-tune-from, --freeze and --bn say.
 tw_status twi_training_unfreeze(training *t, tw_err *err);
 // Samples for the phase's frontier, then fit; weights are the best ones afterwards.

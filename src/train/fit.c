@@ -143,7 +143,8 @@ static tw_status trainer_open(twi_trainer *t, tw_err *err)
     if (status)
         return status;
     if (t->o->validation && t->o->validation->n) {
-        t->validation = twi_scorer_new(t->m, t->o->validation, &t->o->loss, &t->o->metrics, t->o->from,
+        t->validation = twi_scorer_new(t->m, t->o->validation, &t->o->loss, &t->o->metrics,
+                                       t->o->validation_from ? t->o->validation_from : t->o->from,
                                        t->o->batch_size, t->o->threads, err);
         if (!t->validation)
             return err && err->status ? err->status : TW_EFAILED;
@@ -217,6 +218,8 @@ static tw_status train_epoch(twi_trainer *t, twi_epoch *e, tw_err *err)
     int64_t n = t->train->n, step = 0, steps = (n + t->batch - 1) / t->batch;
     twi_tally tally = {0};
     shuffle(t, e->epoch);
+    if (t->train->begin_epoch)
+        t->train->begin_epoch(t->train->self, e->epoch);
     twi_meters_reset(&t->meters);
     for (int64_t at = 0; at < n && !t->watch.wants_stop; at += t->batch, step++) {
         if (is_cancelled(t)) {

@@ -16,9 +16,10 @@ typedef struct twi_samples {
     const int32_t *label; // [n] class of each
     int64_t n_classes;
     // Fills dst[i] (dense [count, …], one per plan input) with samples index[0 … count-1]. `next` (n_next indices, may be
-    // NULL) will be asked for in the following call: a hint for fetching ahead. epoch names augmentation streams.
+    // NULL) will be asked for in the following call: a hint for fetching ahead.
     tw_status (*read)(void *self, const uint32_t *index, int64_t count, const uint32_t *next, int64_t n_next,
                       float *const dst[], tw_err *err);
+    void (*begin_epoch)(void *self, int64_t epoch); // NULL: every epoch reads the same
     void *self;
 } twi_samples;
 
@@ -78,15 +79,16 @@ typedef struct twi_fit_options {
     tw_setting schedule;  // kind NULL: none
     double learning_rate; // > 0: overrides the optimizer's own
     uint64_t seed;
-    const twi_samples *validation; // NULL: none
-    const twi_frontier *from;      // samples are rows of this frontier; NULL: model inputs
-    tw_setting early_stopping;     // kind NULL: val_loss, with `patience`
-    int64_t patience;              // stop after so many epochs without a better val_loss; 0: never
-    twi_callbacks callbacks;       // further ones
-    twi_metrics metrics;           // besides loss and accuracy
-    const double *class_weight;    // [n_classes], or NULL
-    const float *sample_weight;    // [n], or NULL
-    double mixup, cutmix;          // alpha; 0: none (train/mix.h)
+    const twi_samples *validation;       // NULL: none
+    const twi_frontier *from;            // samples are rows of this frontier; NULL: model inputs
+    const twi_frontier *validation_from; // the same for validation samples; NULL: as `from`
+    tw_setting early_stopping;           // kind NULL: val_loss, with `patience`
+    int64_t patience;                    // stop after so many epochs without a better val_loss; 0: never
+    twi_callbacks callbacks;             // further ones
+    twi_metrics metrics;                 // besides loss and accuracy
+    const double *class_weight;          // [n_classes], or NULL
+    const float *sample_weight;          // [n], or NULL
+    double mixup, cutmix;                // alpha; 0: none (train/mix.h)
     bool is_proximal; // L1 penalties as thresholds after each step instead of gradients: exact zeros
     int threads;
     bool is_reference; // reference kernels (tests)

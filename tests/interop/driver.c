@@ -8,6 +8,7 @@
 // and then weights=FILE [by_name=1] [skip_mismatch=1], freeze=SPEC, seed=N (initial values of what has none).
 // What a command gives goes to the files it is told and to stdout as JSON; errors go to stderr, the exit status is theirs.
 
+#include "data/augment.h"
 #include "format/format.h"
 #include "job/learn.h"
 #include "job/open.h"
@@ -545,6 +546,31 @@ static void cmd_gradients(tw_model *m, options *o, tw_err *err)
     twi_free(y);
 }
 
+// Changes pictures x [n, H, W, 3] with given draws in place of random ones: augment SPEC size=H,W draws=A,B,… y=FILE.
+static void augment(const options *o, tw_err *err)
+{
+    twi_augment changes;
+    long long h = 0, w = 0;
+    size_t total = 0;
+    char word[64];
+    double draw[TWI_DRAWS_MAX] = {0};
+    for (int i = 0; i < TWI_DRAWS_MAX && *part(get(o, "draws", ""), i, word, sizeof word); i++)
+        draw[i] = strtod(word, NULL);
+    if (twi_augment_text(&changes, get(o, "spec", ""), "spec", err) || changes.n != 1 ||
+        sscanf(get(o, "size", ""), "%lld,%lld", &h, &w) != 2)
+        return;
+    float *x = read_array(get(o, "x", ""), (size_t)(h * w * 3), &total, err);
+    float *y = twi_new(total, sizeof *y, "pictures", err);
+    for (size_t at = 0; x && y && at < total; at += (size_t)(h * w * 3)) {
+        twi_augment_call call = {.h = h, .w = w, .c = 3, .in = x + at, .out = y + at, .low = 0, .high = 255};
+        ((const twi_augment_kind *)changes.at[0].kind->row)->apply(&changes.at[0], draw, &call);
+    }
+    if (y)
+        write_array(get(o, "y", ""), y, total, err);
+    twi_free(x);
+    twi_free(y);
+}
+
 // ------------------------------------------------------------------------------------------------------------------ main
 
 static const struct {
@@ -563,6 +589,12 @@ int main(int argc, char **argv)
 {
     options o = {argc - 2, argv + 2};
     tw_err err = {0};
+    if (argc > 1 && strcmp(argv[1], "augment") == 0) {
+        augment(&o, &err);
+        if (err.status)
+            fprintf(stderr, "%s\n", err.msg);
+        return tw_status_exit(err.status);
+    }
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(commands[i].name, argv[1]) != 0)
             continue;

@@ -364,3 +364,73 @@ def test_proximal_steps_give_true_zeros(tmp_path):
     # The two minimise the same sum: losses are close.
     assert abs(plain.evaluate(*photos(29, 3, 1)[:1], targets(photos(29, 3, 1)[1], 3), verbose=0)[0] -
                exact.evaluate(*photos(29, 3, 1)[:1], targets(photos(29, 3, 1)[1], 3), verbose=0)[0]) < .1
+
+
+def turned(layer, x, u):
+    f = layer.factor
+    angle = np.float32((f[0] + u[0] * (f[1] - f[0])) * 360)
+    z = np.zeros(len(x), np.float32)
+    m = layer._compute_affine_matrix(center_x=.5, center_y=.5, angle=keras.ops.convert_to_tensor(np.full(len(x), angle)), translate_x=z,
+                                     translate_y=z, scale=z + 1, shear_x=z, shear_y=z, height=x.shape[1], width=x.shape[2])
+    return {"angle": angle, "rotation_matrix": m, "image_height": x.shape[1], "image_width": x.shape[2], "batch_size": len(x)}
+
+
+def column(x, value):
+    return np.full((len(x), 1), value, np.float32)
+
+
+def block(x, value):
+    return np.full((len(x), 1, 1, 1), value)
+
+
+def mid(low, high, u):
+    return low + u * (high - low)
+
+
+CHANGES = [
+    ("random_flip:horizontal", [.4], lambda: L.RandomFlip("horizontal"), lambda l, x, u: {"flips": block(x, u[0] <= .5)}),
+    ("flip:horizontal", [.6], lambda: L.RandomFlip("horizontal"), lambda l, x, u: {"flips": block(x, u[0] <= .5)}),
+    ("flip:horizontal_and_vertical", [.2], lambda: L.RandomFlip(), lambda l, x, u: {"flips": block(x, True)}),
+    ("rotation:0.2", [.7], lambda: L.RandomRotation(.2), turned),
+    ("rotation:-0.1:0.3:fill_mode=constant:fill_value=9", [.9], lambda: L.RandomRotation((-.1, .3), fill_mode="constant", fill_value=9.), turned),
+    ("rotation:0.3:fill_mode=wrap", [.1], lambda: L.RandomRotation(.3, fill_mode="wrap"), turned),
+    ("rotation:0.3:fill_mode=nearest:interpolation=nearest", [.83], lambda: L.RandomRotation(.3, fill_mode="nearest", interpolation="nearest"), turned),
+    ("zoom:0.4", [.1, .5], lambda: L.RandomZoom(.4), lambda l, x, u: {"height_zoom": column(x, mid(.6, 1.4, u[0])), "width_zoom": column(x, mid(.6, 1.4, u[0]))}),
+    ("zoom:0.4:0.2", [.9, .3], lambda: L.RandomZoom(.4, .2), lambda l, x, u: {"height_zoom": column(x, mid(.6, 1.4, u[0])), "width_zoom": column(x, mid(.8, 1.2, u[1]))}),
+    ("translation:0.3:0.2", [.8, .1], lambda: L.RandomTranslation(.3, .2), lambda l, x, u: {"translations": keras.ops.convert_to_tensor(np.concatenate(
+        [column(x, mid(-.2, .2, u[1]) * x.shape[2]), column(x, mid(-.3, .3, u[0]) * x.shape[1])], 1))}),
+    ("shear:0.3:0.2", [.8, .4, .6], lambda: L.RandomShear(.3, .2), lambda l, x, u: {"shear_factor": keras.ops.convert_to_tensor(
+        -np.concatenate([column(x, .3 * u[2]), column(x, .2 * u[1])], 1))}),
+    ("contrast:0.5:0.4", [.9], lambda: L.RandomContrast((.4, .5)), lambda l, x, u: {"contrast_factor": block(x, np.float32(mid(.6, 1.5, u[0])))}),
+    ("contrast:0.5", [.5], lambda: L.RandomContrast(.5), lambda l, x, u: {"contrast_factor": block(x, np.float32(mid(1 - l.factor[0], 1.5, u[0])))}),
+    ("brightness:0.4", [.8], lambda: L.RandomBrightness(.4), lambda l, x, u: {"rgb_delta": block(x, np.float32(mid(-.4, .4, u[0]) * 255))}),
+    ("hue:0.5", [.3, .8], lambda: L.RandomHue(.5), lambda l, x, u: {"factor": keras.ops.convert_to_tensor(np.full(len(x), .5 * .5 * u[1], np.float32))}),
+    ("invert:0.7", [.6], lambda: L.RandomInvert(.7), lambda l, x, u: {"apply_inversion": np.full(len(x), True)}),
+    ("grayscale:0.7", [.6], lambda: L.RandomGrayscale(.7), lambda l, x, u: block(x, True)),
+    ("posterization:3", [], lambda: L.RandomPosterization(3), lambda l, x, u: {"shift_factor": keras.ops.convert_to_tensor(np.full(len(x), 5, np.uint8))}),
+]
+
+
+@pytest.mark.parametrize("i", range(len(CHANGES)), ids=lambda i: CHANGES[i][0].split(":")[0])
+def test_changed_photos_are_keras_s(i, tmp_path):
+    from oracle import pictures, read
+    spec, draws, make, transformation = CHANGES[i]
+    x = pictures(3, 13, 10, 3)
+    layer = make()
+    layer.build(x.shape)
+    theirs = np.asarray(layer.transform_images(keras.ops.convert_to_tensor(x), transformation(layer, x, draws), training=True))
+    driver("augment", spec=spec, size="13,10", draws=",".join(map(str, draws)), x=write(tmp_path / "x.f32", x), y=tmp_path / "y.f32")
+    ours = read(tmp_path / "y.f32", x.shape)
+    assert np.abs(theirs - x).max() > 1 or (spec.startswith("flip:horizontal") and draws[0] > .5)
+    assert np.abs(ours - theirs).max() <= (.02 if "hue" in spec or "rotation" in spec or "zoom" in spec else 2e-3)
+
+
+def test_saturation_works_on_a_unit_range(tmp_path):
+    """Keras's layer leaves the range alone, so pictures in 0 … 1 are what it means; ours scale."""
+    from oracle import pictures, read
+    x = pictures(3, 13, 10, 3)
+    layer = L.RandomSaturation((.3, .7), value_range=(0, 1))
+    f = mid(.3, .7, .9)
+    theirs = np.asarray(layer.transform_images(keras.ops.convert_to_tensor(x / 255), {"factor": np.full(3, f / (1 - f + 1e-7), np.float32)}))
+    driver("augment", spec="saturation:0.7:0.3", size="13,10", draws=.9, x=write(tmp_path / "x.f32", x), y=tmp_path / "y.f32")
+    assert np.abs(read(tmp_path / "y.f32", x.shape) - theirs * 255).max() <= .02

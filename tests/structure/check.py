@@ -21,6 +21,7 @@ LISTS = [
     ("zoo", "list.inc", "TW_FAMILY", "{}.c"),
     ("format", "list.inc", None, "{}.c"),
     ("data", "source_list.inc", None, "{}.c"),
+    ("data", "augment_list.inc", None, "augment_{}.c"),
     ("train", "loss_list.inc", None, "loss_{}.c"),
     ("train", "optimizer_list.inc", None, "optimizer_{}.c"),
     ("train", "callback_list.inc", None, "callback_{}.c"),
