@@ -334,6 +334,8 @@ static tw_history *fit(learning *l, tw_err *err)
     if (!status && o->keep_last)
         status = take_last(l->m, &state, err);
     if (!status)
+        status = twi_model_mark_trained(l->m, err);
+    if (!status)
         out = history_of(&history, history.is_stopped_early || history.is_cancelled || l->wants_stop, err);
     twi_fit_state_clear(&state);
     twi_history_clear(&history);
@@ -349,6 +351,18 @@ static tw_status check_options(const tw_fit_options *o, tw_err *err)
     return TW_OK;
 }
 
+static tw_status check_surgery(learning *l, tw_err *err)
+{
+    char *note = NULL;
+    if (l->o->new_in_front)
+        return TW_OK;
+    tw_status status = twi_model_check_surgery(l->m, &note, err);
+    if (note)
+        twi_note(l->tw, "%s", note);
+    twi_free(note);
+    return status;
+}
+
 static tw_status prepare(learning *l, tw_err *err)
 {
     tw_status status = check_options(l->o, err);
@@ -356,6 +370,8 @@ static tw_status prepare(learning *l, tw_err *err)
         status = twi_learn_precision(l->o->precision, &l->precision, err);
     if (!status)
         status = twi_learn_ready(l->m, l->o->seed, err);
+    if (!status)
+        status = check_surgery(l, err);
     if (!status)
         status = twi_compiled_optimizer(l->m, &l->optimizer, err);
     if (!status)
