@@ -768,8 +768,9 @@ typedef struct tw_fit_options {
                     // name is the epoch's number: then after each epoch
     const char *tensorboard; // folder of event files
     bool keep_last;          // keep the weights of the last epoch
-    const char *cache;       // folder of the feature cache; NULL: the user's; "off": none
-    const char *precision;   // of the frozen part: NULL or "f32", "exact" (direct sums only), "bf16"
+    bool new_in_front; // let new layers learn in front of frozen pretrained ones (else refused: TW_EINVAL)
+    const char *cache; // folder of the feature cache; NULL: the user's; "off": none
+    const char *precision; // of the frozen part: NULL or "f32", "exact" (direct sums only), "bf16"
     // After each epoch; false stops. Called in the thread that called tw_fit.
     bool (*on_epoch)(void *arg, const tw_epoch *epoch);
     void *arg;

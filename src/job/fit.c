@@ -468,6 +468,8 @@ static tw_history *fit(learning *l, tw_err *err)
     if (!status && !err->status)
         status = settle_schedule(l, err);
     if (!status && !err->status)
+        status = twi_model_mark_trained(l->m, err);
+    if (!status && !err->status)
         out = history_of(&history, history.is_stopped_early || history.is_cancelled || l->wants_stop, err);
     twi_fit_files_close(&l->files);
     twi_fit_state_clear(&state);
@@ -509,6 +511,18 @@ static tw_status check_options(const tw_fit_options *o, tw_err *err)
     return TW_OK;
 }
 
+static tw_status check_surgery(learning *l, tw_err *err)
+{
+    char *note = NULL;
+    if (l->o->new_in_front)
+        return TW_OK;
+    tw_status status = twi_model_check_surgery(l->m, &note, err);
+    if (note)
+        twi_note(l->tw, "%s", note);
+    twi_free(note);
+    return status;
+}
+
 static tw_status prepare(learning *l, tw_err *err)
 {
     tw_status status = check_options(l->o, err);
@@ -516,6 +530,8 @@ static tw_status prepare(learning *l, tw_err *err)
         status = twi_learn_precision(l->o->precision, &l->precision, err);
     if (!status)
         status = twi_learn_ready(l->m, l->o->seed, err);
+    if (!status)
+        status = check_surgery(l, err);
     if (!status)
         status = twi_compile_read(l->m, &l->compiled, err);
     if (!status)

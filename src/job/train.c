@@ -122,6 +122,13 @@ static tw_status build_classifier(training *t, tw_err *err)
     if (status)
         return status;
     say_classifier(t);
+    char *note = NULL;
+    status = twi_model_check_surgery(t->classifier.model, &note, err);
+    if (note)
+        twi_note(t->tw, "%s", note);
+    twi_free(note);
+    if (status)
+        return status;
     if (t->classifier.dropped && *t->classifier.dropped)
         twi_note(t->tw, "left out by the cut: %s", t->classifier.dropped);
     return TW_OK;

@@ -403,6 +403,8 @@ tw_status twi_training_phase(training *t, twi_phase_number phase, tw_err *err)
                         t->dir);
     double start = twi_seconds();
     status = fit(t, err);
+    if (!status)
+        status = twi_model_mark_trained(t->classifier.model, err);
     t->seconds[phase] = twi_seconds() - start;
     t->is_interrupted = t->history[phase].is_cancelled || status == TW_ECANCELLED;
     return status;
