@@ -47,7 +47,18 @@ static bool wants(const twi_plan *plan, twi_value v)
     return v != TWI_NONE && (plan->facts.at[v] & TWI_FACT_GRAD);
 }
 
-static void fill_request(const twi_plan_builder *b, const twi_program_op *op, twi_kernel_request *r)
+// `wanted`: bit i for dL/d in[i].
+static unsigned wanted_of(const twi_plan *plan, const twi_program_op *op)
+{
+    unsigned wanted = 0;
+    for (int i = 0; i < op->n_in; i++)
+        if (wants(plan, op->in[i]))
+            wanted |= 1u << i;
+    return wanted;
+}
+
+static void fill_request(const twi_plan_builder *b, const twi_program_op *op, unsigned wanted,
+                         twi_kernel_request *r)
 {
     const twi_plan *plan = b->plan;
     *r = (twi_kernel_request){.kind = op->kind,
@@ -56,13 +67,12 @@ static void fill_request(const twi_plan_builder *b, const twi_program_op *op, tw
                               .direction = TWI_BACKWARD,
                               .algorithm = plan->o.is_reference ? TWI_REFERENCE : TWI_DIRECT,
                               .n_in = op->n_in,
-                              .n_out = op->n_out};
+                              .n_out = op->n_out,
+                              .grads_wanted = wanted};
     for (int i = 0; i < op->n_in; i++) {
         r->is_absent[i] = op->in[i] == TWI_NONE;
         if (op->in[i] != TWI_NONE)
             r->in[i] = twi_plan_shape(plan, op->in[i]);
-        if (wants(plan, op->in[i]))
-            r->grads_wanted |= 1u << i;
     }
     for (int i = 0; i < op->n_out; i++)
         r->out[i] = twi_plan_shape(plan, op->out[i]);
@@ -86,13 +96,13 @@ static tw_status find_inputs(twi_plan_builder *b, const twi_program_op *op, twi_
 }
 
 // Buffers for dL/d in[i]. extra[i]: a further contribution, to be added to buffer of the gradient.
-static tw_status make_gradients(twi_plan_builder *b, const twi_program_op *op, twi_plan_step *step,
-                                bool *extra, tw_err *err)
+static tw_status make_gradients(twi_plan_builder *b, const twi_program_op *op, unsigned wanted,
+                                twi_plan_step *step, bool *extra, tw_err *err)
 {
     twi_plan *plan = b->plan;
     for (int i = 0; i < op->n_in; i++) {
         extra[i] = false;
-        if (!wants(plan, op->in[i]))
+        if (!(wanted >> i & 1))
             continue;
         twi_value root = twi_plan_root(plan, op->in[i]);
         tw_shape shape = twi_plan_shape(plan, root);
@@ -169,20 +179,17 @@ static tw_status pass_on(twi_plan_builder *b, int i, tw_err *err)
     return status;
 }
 
-static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
+static tw_status add_kernel(twi_plan_builder *b, int i, unsigned wanted, tw_err *err)
 {
     twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[i];
-    twi_value out = twi_plan_root(plan, op->out[0]);
     bool extra[TWI_OP_IN_MAX];
     twi_kernel_request request;
-    fill_request(b, op, &request);
-    if (b->grad[out] < 0 || !b->is_written[out])
-        TWI_BUG("a gradient is used before it is made");
-    if (passes_through(plan, op))
-        return pass_on(b, i, err);
-    twi_plan_step step = {
-        .op = i, .value = op->out[0], .scratch = -1, .grad_out = {TWI_REF_BUFFER, b->grad[out]}};
+    fill_request(b, op, wanted, &request);
+    twi_plan_step step = {.op = i,
+                          .value = op->out[0],
+                          .scratch = -1,
+                          .grad_out = {TWI_REF_BUFFER, b->grad[twi_plan_root(plan, op->out[0])]}};
     tw_err own = {0};
     step.kernel = twi_kernel_new(&request, &own);
     if (!step.kernel) {
@@ -195,13 +202,52 @@ static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
     }
     tw_status status = find_inputs(b, op, &step, err);
     if (!status)
-        status = make_gradients(b, op, &step, extra, err);
+        status = make_gradients(b, op, wanted, &step, extra, err);
     if (status) {
         twi_kernel_free(step.kernel);
         return status;
     }
     status = twi_plan_add_step(plan, &step, err);
     return status ? status : add_contributions(b, op, &step, extra, err);
+}
+
+// The weights' and the bias's part of a matmul, after the part that reads the weights, since these change meanwhile.
+static tw_status add_hand_over(twi_plan_builder *b, int i, int gradient, unsigned wanted, tw_err *err)
+{
+    twi_plan *plan = b->plan;
+    const twi_program_op *op = &plan->program.ops.at[i];
+    tw_shape shape = twi_plan_shape(plan, op->in[1]);
+    bool extra[TWI_OP_IN_MAX];
+    twi_plan_step step = {.what = TWI_STEP_HAND_OVER,
+                          .op = i,
+                          .value = op->in[1],
+                          .gradient = gradient,
+                          .scratch = -1,
+                          .grad_out = {TWI_REF_BUFFER, b->grad[twi_plan_root(plan, op->out[0])]},
+                          .bytes = twi_shape_count(&shape) * (int64_t)sizeof(float)};
+    tw_status status = twi_plan_ref(b, op->in[0], NULL, &step.in[0], err);
+    if (!status)
+        status = make_gradients(b, op, wanted, &step, extra, err);
+    if (!status)
+        status = twi_plan_add_step(plan, &step, err);
+    return status ? status : add_contributions(b, op, &step, extra, err);
+}
+
+static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
+{
+    twi_plan *plan = b->plan;
+    const twi_program_op *op = &plan->program.ops.at[i];
+    twi_value out = twi_plan_root(plan, op->out[0]);
+    if (b->grad[out] < 0 || !b->is_written[out])
+        TWI_BUG("a gradient is used before it is made");
+    if (passes_through(plan, op))
+        return pass_on(b, i, err);
+    unsigned wanted = wanted_of(plan, op);
+    int gradient = twi_plan_handed(plan, op);
+    if (gradient < 0)
+        return add_kernel(b, i, wanted, err);
+    tw_status status = wanted & 1 ? add_kernel(b, i, 1, err) : TW_OK;
+    return status ? status : add_hand_over(b, i, gradient, wanted & 4, err);
 }
 
 tw_status twi_plan_choose_backward(twi_plan_builder *b, tw_err *err)

@@ -38,6 +38,25 @@ static tw_status mark_op(twi_plan_builder *b, int i, tw_err *err)
     return TW_OK;
 }
 
+// Only a matmul hands over, and only where no other op adds to the gradient or reads the weight later.
+static bool is_handed(const twi_plan_builder *b, twi_value v)
+{
+    const twi_plan *plan = b->plan;
+    if (!plan->o.hands_over_from || b->n_users[v] != 1 ||
+        twi_shape_count(&plan->program.values.at[v].shape) < plan->o.hands_over_from)
+        return false;
+    const twi_program_op *op = &plan->program.ops.at[b->user[v]];
+    return twi_op_is(op, "matmul") && op->in[1] == v;
+}
+
+int twi_plan_handed(const twi_plan *plan, const twi_program_op *op)
+{
+    for (size_t i = 0; twi_op_is(op, "matmul") && i < plan->gradients.n; i++)
+        if (plan->gradients.at[i].value == op->in[1] && plan->gradients.at[i].buffer < 0)
+            return (int)i;
+    return -1;
+}
+
 // The trained weights in model order, each with its buffer.
 static tw_status list_weights(twi_plan_builder *b, tw_err *err)
 {
@@ -50,12 +69,16 @@ static tw_status list_weights(twi_plan_builder *b, tw_err *err)
             if (info->kind != TWI_VALUE_WEIGHT || info->weight != all.at[i] ||
                 !(plan->facts.at[v] & TWI_FACT_GRAD))
                 continue;
-            int buffer = twi_plan_buffer(plan, twi_shape_count(&info->shape) * (int64_t)sizeof(float), err);
+            bool is_whole = !is_handed(b, (twi_value)v);
+            int64_t bytes = twi_shape_count(&info->shape) * (int64_t)sizeof(float);
+            int buffer = is_whole ? twi_plan_buffer(plan, bytes, err) : -1;
             twi_gradient gradient = {.weight = all.at[i], .value = (twi_value)v, .buffer = buffer};
-            if (buffer < 0 || !twi_vec_push(&plan->gradients, gradient, err)) {
+            if ((is_whole && buffer < 0) || !twi_vec_push(&plan->gradients, gradient, err)) {
                 status = TW_ENOMEM;
                 break;
             }
+            if (!is_whole)
+                continue;
             // The caller reads and changes it between runs.
             plan->buffers.at[buffer].first = -1;
             plan->buffers.at[buffer].last = TWI_FOREVER;

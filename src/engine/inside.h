@@ -114,7 +114,8 @@ typedef struct twi_buffer {
 } twi_buffer;
 
 typedef struct twi_plan_step {
-    enum { TWI_STEP_KERNEL, TWI_STEP_ADD, TWI_STEP_COPY } what; // ADD: out[0] += in[0]; COPY: = in[0]; f32
+    // ADD: out[0] += in[0]; COPY: = in[0]; f32. HAND_OVER: the gradient of a matmul's weights, in pieces.
+    enum { TWI_STEP_KERNEL, TWI_STEP_ADD, TWI_STEP_COPY, TWI_STEP_HAND_OVER } what;
     twi_kernel *kernel;
     int op;                   // op of the program; -1: a reorder
     const twi_layout *layout; // of out[0]
@@ -122,13 +123,14 @@ typedef struct twi_plan_step {
     twi_ref in[TWI_OP_IN_MAX], out[TWI_OP_OUT_MAX], grad_out, grad_in[TWI_OP_IN_MAX];
     int scratch; // buffer, or -1
     int64_t count, macs, bytes;
+    int gradient; // HAND_OVER: which of the plan's
     char fused[96];
 } twi_plan_step;
 
 typedef struct twi_gradient {
     twi_weight *weight;
     twi_value value;
-    int buffer;
+    int buffer; // -1: handed over in pieces
 } twi_gradient;
 
 struct twi_plan {
@@ -193,6 +195,8 @@ tw_status twi_plan_place(twi_plan *plan, tw_err *err);
 // these parameters leave out.
 twi_value twi_plan_backward_in(const twi_plan *plan, const twi_program_op *op, int i);
 twi_value twi_plan_backward_out(const twi_program_op *op, int i);
+// Index of the gradient that this op hands over in pieces, or -1.
+int twi_plan_handed(const twi_plan *plan, const twi_program_op *op);
 tw_status twi_plan_count_users(twi_plan_builder *b, tw_err *err);
 // A value more, with facts, its own memory.
 twi_value twi_plan_value(twi_plan *plan, const twi_value_info *info, uint8_t facts, tw_err *err);

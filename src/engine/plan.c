@@ -376,6 +376,11 @@ twi_weight *twi_plan_gradient_weight(const twi_plan *plan, int i)
     return plan->gradients.at[i].weight;
 }
 
+bool twi_plan_hands_over(const twi_plan *plan, int i)
+{
+    return plan->gradients.at[i].buffer < 0;
+}
+
 twi_final twi_plan_final(const twi_plan *plan)
 {
     return plan->final;

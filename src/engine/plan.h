@@ -50,6 +50,9 @@ typedef struct twi_plan_options {
     const twi_frontier *from; // inputs of the plan are the frontier's values; NULL: the model's inputs
     const twi_frontier *to;   // outputs of the plan are the frontier's values; NULL: the model's outputs
     twi_precision precision;
+    // A weight of at least so many values, used by one matmul only, has no gradient in memory: backward hands it over in
+    // pieces (twi_run_set_taker). 0: never.
+    int64_t hands_over_from;
     int threads;       // OpenMP threads each run will use (≥ 1); the plan sets them in the running thread
     bool no_fusion;    // every op as its own kernel (tests)
     bool is_reference; // reference kernels only (tests)
@@ -69,6 +72,7 @@ const tw_shape *twi_plan_output(const twi_plan *plan, int i);
 // With wants_gradients: the trainable weights that get one, in model order.
 int twi_plan_n_gradients(const twi_plan *plan);
 twi_weight *twi_plan_gradient_weight(const twi_plan *plan, int i);
+bool twi_plan_hands_over(const twi_plan *plan, int i); // this one's is never whole: see hands_over_from
 // Where the loss starts backward: the input of output 0's final sigmoid or softmax (the logits), or output 0 itself.
 typedef enum twi_final { TWI_FINAL_NONE, TWI_FINAL_SIGMOID, TWI_FINAL_SOFTMAX } twi_final;
 twi_final twi_plan_final(const twi_plan *plan);
@@ -98,7 +102,12 @@ tw_status twi_run_forward(twi_run *run, uint64_t seed, uint64_t step, tw_err *er
 // dL/d logits, dense, same shape as output 0: the caller fills it, then runs backward (after forward, same step).
 float *twi_run_grad_logits(twi_run *run);
 tw_status twi_run_backward(twi_run *run, uint64_t seed, uint64_t step, tw_err *err);
-float *twi_run_gradient(twi_run *run, int i); // of weight i, dense; overwritten by each backward
+float *twi_run_gradient(twi_run *run,
+                        int i); // of weight i, dense; overwritten by each backward; NULL: handed over
+// Who gets the gradients that are handed over: g[0 … n - 1] belong to values at, at + 1, … of weight i, and may be changed.
+// Once a backward for each value, from several threads at once; the weight is not read any more and may be changed, too.
+typedef void twi_taker(void *self, int i, int64_t at, int64_t n, float *g);
+void twi_run_set_taker(twi_run *run, twi_taker *take, void *self);
 // The seconds of each op in the quickest of the following runs go into twi_plan_json (one run at a time).
 void twi_run_set_profile(twi_run *run, bool on);
 

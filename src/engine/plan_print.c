@@ -19,15 +19,18 @@ static json_t *describe(const twi_plan *plan, size_t i)
     bool is_back = (int)i >= plan->n_forward;
     char name[64], shape[TWI_SHAPE_TEXT];
     snprintf(name, sizeof name, "%s%s",
-             step->what == TWI_STEP_ADD ? "sum"
-             : op                       ? op->kind->name
-                                        : "reorder",
+             step->what == TWI_STEP_ADD         ? "sum"
+             : step->what == TWI_STEP_HAND_OVER ? "matmul backward, update"
+             : op                               ? op->kind->name
+                                                : "reorder",
              is_back && op && step->what == TWI_STEP_KERNEL ? " backward" : "");
     tw_shape out = twi_plan_shape(plan, step->value);
     return json_pack("{ss ss ss ss ss ss sI sI so}", "op", name, "layer", op ? op->label : "", "impl",
-                     step->kernel ? step->kernel->impl : "reference", "layout",
-                     step->layout ? twi_layout_text(step->layout) : "dense", "fused", step->fused, "out",
-                     twi_shape_text(&out, shape), "macs", (json_int_t)step->macs, "bytes",
+                     step->kernel                       ? step->kernel->impl
+                     : step->what == TWI_STEP_HAND_OVER ? "outer"
+                                                        : "reference",
+                     "layout", step->layout ? twi_layout_text(step->layout) : "dense", "fused", step->fused,
+                     "out", twi_shape_text(&out, shape), "macs", (json_int_t)step->macs, "bytes",
                      (json_int_t)step->bytes, "seconds", seconds_of(plan, i));
 }
 

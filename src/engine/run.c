@@ -3,6 +3,7 @@
 // A run owns one arena; nothing is allocated after twi_run_new.
 
 #include "engine/inside.h"
+#include "op/outer.h"
 
 #include <math.h>
 #include <omp.h>
@@ -13,6 +14,8 @@ struct twi_run {
     const twi_plan *plan;
     uint8_t *arena;
     bool is_timed;
+    twi_taker *take; // of gradients that are handed over; NULL: nobody yet
+    void *taker;
 };
 
 static double now(void)
@@ -94,7 +97,14 @@ float *twi_run_grad_logits(twi_run *run)
 
 float *twi_run_gradient(twi_run *run, int i)
 {
-    return writable(run, &(twi_ref){TWI_REF_BUFFER, run->plan->gradients.at[i].buffer});
+    int buffer = run->plan->gradients.at[i].buffer;
+    return buffer < 0 ? NULL : writable(run, &(twi_ref){TWI_REF_BUFFER, buffer});
+}
+
+void twi_run_set_taker(twi_run *run, twi_taker *take, void *self)
+{
+    run->take = take;
+    run->taker = self;
 }
 
 void twi_run_set_profile(twi_run *run, bool on)
@@ -111,6 +121,37 @@ static void add_into(float *sum, const float *x, int64_t n)
         sum[i] += x[i];
 }
 
+typedef struct hand_over {
+    const twi_run *run;
+    int gradient;
+} hand_over;
+
+static void pass_piece(void *self, int64_t at, int64_t n, float *g)
+{
+    const hand_over *h = self;
+    h->run->take(h->run->taker, h->gradient, at, n, g);
+}
+
+static tw_status run_hand_over(const twi_run *run, const twi_plan_step *step, tw_err *err)
+{
+    const twi_program_op *op = &run->plan->program.ops.at[step->op];
+    if (!run->take)
+        return twi_fail(err, TW_EINVAL, "layer '%s': its gradient is handed over, and nobody takes it",
+                        op->label);
+    tw_shape w = twi_plan_shape(run->plan, op->in[1]), x = twi_plan_shape(run->plan, op->in[0]);
+    hand_over h = {run, step->gradient};
+    twi_outer_call outer = {.x = readable(run, &step->in[0]),
+                            .dy = readable(run, &step->grad_out),
+                            .rows = twi_shape_count(&x) / w.dim[0],
+                            .cin = w.dim[0],
+                            .cout = w.dim[1],
+                            .take = pass_piece,
+                            .self = &h,
+                            .bias = writable(run, &step->grad_in[2])};
+    twi_outer_run(&outer);
+    return TW_OK;
+}
+
 static tw_status run_step(const twi_run *run, const twi_plan_step *step, uint64_t seed, uint64_t number,
                           tw_err *err)
 {
@@ -123,6 +164,8 @@ static tw_status run_step(const twi_run *run, const twi_plan_step *step, uint64_
                (size_t)step->count * sizeof(float));
         return TW_OK;
     }
+    if (step->what == TWI_STEP_HAND_OVER)
+        return run_hand_over(run, step, err);
     twi_kernel_args args = {.seed = seed, .step = number};
     for (int i = 0; i < TWI_OP_IN_MAX; i++) {
         args.in[i] = readable(run, &step->in[i]);

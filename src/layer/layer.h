@@ -36,6 +36,8 @@ const tw_setting_kind *twi_regularizer_find(const char *name);
 const char *const *twi_regularizer_names(void);
 // Takes the L1 part away: for those who treat it otherwise.
 void twi_regularizer_without_l1(tw_setting *regularizer);
+// Whether the gradient of each value depends on that value only: then it can be added to a part of a weight.
+bool twi_regularizer_is_elementwise(const tw_setting *regularizer);
 double twi_regularizer_loss(const tw_setting *regularizer, const float *w, const tw_shape *shape);
 void twi_regularizer_add_gradient(const tw_setting *regularizer, const float *w, const tw_shape *shape,
                                   float *grad);

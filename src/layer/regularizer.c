@@ -117,6 +117,11 @@ void twi_regularizer_without_l1(tw_setting *regularizer)
         regularizer->value[row->l1] = 0;
 }
 
+bool twi_regularizer_is_elementwise(const tw_setting *regularizer)
+{
+    return !regularizer->kind || ((const regularizer_row *)regularizer->kind->row)->family == NORMS;
+}
+
 double twi_regularizer_loss(const tw_setting *regularizer, const float *w, const tw_shape *shape)
 {
     if (!regularizer->kind)

@@ -36,6 +36,8 @@ static tw_status make_plan(twi_trainer *t, int which, int64_t batch, tw_err *err
                                 .from = t->o->from,
                                 .threads = t->o->threads,
                                 .is_reference = t->o->is_reference};
+    if (!t->o->is_reference)
+        options.hands_over_from = twi_update_hands_over_from(&t->o->optimizer, t->m, err);
     t->plan[which] = twi_plan_new(t->m, &options, err);
     t->run[which] = t->plan[which] ? twi_run_new(t->plan[which], err) : NULL;
     return t->run[which] ? TW_OK : TW_EFAILED;

@@ -16,17 +16,22 @@ static double regularization(const twi_trainer *t)
 }
 
 // With proximal steps the gradient of an L1 penalty is left out: the threshold takes its place.
-static void add_regularization(twi_trainer *t)
+static void add_regularization(const twi_trainer *t, int i, int64_t at, const tw_shape *shape, float *g)
 {
-    for (int i = 0; i < t->n_trained; i++) {
-        twi_weight *w = t->weight[i];
-        if (!w->regularizer.kind)
-            continue;
-        tw_setting smooth = w->regularizer;
-        if (t->o->is_proximal)
-            twi_regularizer_without_l1(&smooth);
-        twi_regularizer_add_gradient(&smooth, w->data, &w->shape, t->gradient[i]);
-    }
+    const twi_weight *w = t->weight[i];
+    if (!w->regularizer.kind)
+        return;
+    tw_setting smooth = w->regularizer;
+    if (t->o->is_proximal)
+        twi_regularizer_without_l1(&smooth);
+    twi_regularizer_add_gradient(&smooth, w->data + at, shape, g);
+}
+
+static void take_piece(void *self, int i, int64_t at, int64_t n, float *g)
+{
+    const twi_trainer *t = self;
+    add_regularization(t, i, at, &TWI_SHAPE(n), g);
+    twi_update_piece(&t->update, i, at, n, g);
 }
 
 // The proximal step of l1 |w|: what is nearer to zero than lr · l1 becomes zero, the rest moves that much towards it.
@@ -67,13 +72,17 @@ static tw_status diverged(const twi_trainer *t, double loss, tw_err *err)
 
 static tw_status go_back(twi_trainer *t, twi_run *run, tw_err *err)
 {
+    twi_update_begin(&t->update, t->lr, t->state->steps);
+    twi_run_set_taker(run, take_piece, t);
     tw_status status = twi_run_backward(run, t->o->seed, t->state->steps, err);
     if (status)
         return status;
-    for (int i = 0; i < t->n_trained; i++)
+    for (int i = 0; i < t->n_trained; i++) {
         t->gradient[i] = twi_run_gradient(run, i);
-    add_regularization(t);
-    twi_update_step(&t->update, t->lr, t->state->steps, t->gradient);
+        if (t->gradient[i])
+            add_regularization(t, i, 0, &t->weight[i]->shape, t->gradient[i]);
+    }
+    twi_update_end(&t->update, t->gradient);
     if (t->o->is_proximal)
         threshold(t);
     return TW_OK;

@@ -8,6 +8,8 @@
 
 #include "train/memory.h"
 
+#include "train/update.h"
+
 enum {
     MICRO_BATCH = 4,        // as the pipeline's
     DECODE_BYTES = 6 << 20, // a photo on its way: file, picture, rows of the resize
@@ -60,6 +62,7 @@ tw_status twi_need_fit(const tw_model *m, const twi_fit_size *size, const twi_fi
     *need = (twi_need){.fixed = o->threads * THREAD_BYTES};
     twi_plan_options plan = {
         .batch = batch, .is_training = true, .wants_gradients = true, .from = o->from, .threads = o->threads};
+    plan.hands_over_from = twi_update_hands_over_from(&o->optimizer, m, err);
     tw_status status = batch ? count_plan(m, plan, &need->fixed, &need->fixed, &trained, err) : TW_OK;
     plan.batch = rest;
     if (!status && rest)

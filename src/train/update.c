@@ -2,9 +2,14 @@
 
 #include "train/update.h"
 
+#include "layer/layer.h"
+
 #include <string.h>
 
 enum {
+    WIDE =
+        1
+        << 20, // values in a weight from which on its gradient is better never whole: 4 MB, more than a cache
     PART = 8 << 10,  // values stepped at a time: what one pass leaves in the cache the next one finds there
     MANY = 128 << 10 // values in a weight from which on several threads pay
 };
@@ -81,6 +86,20 @@ void twi_update_close(twi_update *u)
     u->scratch = NULL;
 }
 
+int64_t twi_update_hands_over_from(const tw_setting *optimizer, const tw_model *m, tw_err *err)
+{
+    const twi_optimizer_kind *kind = optimizer->kind->row;
+    if (kind->whole || collects(optimizer) || common(optimizer, "clipnorm") > 0 ||
+        common(optimizer, "global_clipnorm") > 0)
+        return 0;
+    twi_weights all = {0};
+    bool is_elementwise = twi_model_weights(m, &all, err) == TW_OK;
+    for (int i = 0; i < all.n; i++)
+        is_elementwise = is_elementwise && twi_regularizer_is_elementwise(&all.at[i]->regularizer);
+    twi_weights_clear(&all);
+    return is_elementwise ? WIDE : 0;
+}
+
 // ------------------------------------------------------------------------------------------------------------- clipping
 
 static double square_sum(const float *g, int64_t n)
@@ -97,6 +116,13 @@ static void scale_by(float *g, int64_t n, float factor)
         g[i] *= factor;
 }
 
+static void clip_values(const twi_update *u, float *g, int64_t n)
+{
+    float limit = (float)u->clip_value;
+    for (int64_t j = 0; limit > 0 && j < n; j++)
+        g[j] = fminf(fmaxf(g[j], -limit), limit);
+}
+
 // The first of the three that is set, as Keras.
 static void clip(const twi_update *u, float *const *gradient)
 {
@@ -104,7 +130,9 @@ static void clip(const twi_update *u, float *const *gradient)
     for (int i = 0; u->clip_all > 0 && !(u->clip_norm > 0) && i < u->n; i++)
         sum += square_sum(gradient[i], twi_shape_count(&u->weight[i]->shape));
     for (int i = 0; i < u->n; i++) {
-        float *g = gradient[i], limit = (float)u->clip_value;
+        if (!gradient[i])
+            continue;
+        float *g = gradient[i];
         int64_t n = twi_shape_count(&u->weight[i]->shape);
         if (u->clip_norm > 0) {
             double norm = sqrt(square_sum(g, n));
@@ -113,9 +141,8 @@ static void clip(const twi_update *u, float *const *gradient)
         } else if (u->clip_all > 0) {
             if (sqrt(sum) > u->clip_all)
                 scale_by(g, n, (float)(u->clip_all / sqrt(sum)));
-        } else if (u->clip_value > 0) {
-            for (int64_t j = 0; j < n; j++)
-                g[j] = fminf(fmaxf(g[j], -limit), limit);
+        } else {
+            clip_values(u, g, n);
         }
     }
 }
@@ -139,42 +166,58 @@ static bool collect(const twi_update *u, uint64_t step, float *const *gradient)
     return is_due;
 }
 
-// Elementwise, so threads and parts change no bit of the result.
-static void step_part(const twi_update *u, const twi_optimizer_step *whole, int64_t at)
+// The share that a weight shrinks by in a step.
+static float shrinks_by(const twi_update *u, const twi_weight *w)
 {
-    twi_optimizer_step o = *whole;
-    o.n = whole->n - at < PART ? whole->n - at : PART;
-    o.w += at;
-    o.g += at;
-    for (int j = 0; j < u->own; j++)
-        o.slot[j] = o.slot[j] ? o.slot[j] + at : NULL;
-    o.update = o.update ? o.update + at : NULL;
+    const twi_optimizer_kind *kind = u->kind;
+    double decay = kind->decay ? kind->decay(u->optimizer, &w->shape) : common(u->optimizer, "weight_decay");
+    return decay > 0 ? (float)decay : 0;
+}
+
+// n values of weight i from `at` on. Elementwise, so threads and parts change no bit of the result.
+static void step_part(const twi_update *u, int i, const twi_optimizer_step *all, int64_t at, int64_t n,
+                      const float *g)
+{
+    twi_optimizer_step o = *all;
+    o.n = n;
+    o.w = u->weight[i]->data + at;
+    o.g = g;
+    o.update = u->scratch ? u->scratch + at : NULL;
+    for (int j = 0; j < u->own; j++) {
+        float *slot = u->slot[i * u->per_weight + j];
+        o.slot[j] = slot ? slot + at : NULL;
+    }
     u->kind->step(u->optimizer, &o);
+}
+
+static void shrink(float *w, int64_t n, float share, float lr)
+{
+    for (int64_t j = 0; share > 0 && j < n; j++)
+        w[j] -= w[j] * share * lr;
 }
 
 static void step_weight(const twi_update *u, int i, twi_optimizer_step *o, const float *gradient)
 {
     twi_weight *w = u->weight[i];
-    o->n = twi_shape_count(&w->shape);
-    o->w = w->data;
-    o->g = gradient;
-    o->update = u->scratch;
-    for (int j = 0; j < u->own; j++)
-        o->slot[j] = u->slot[i * u->per_weight + j];
-    double decay =
-        u->kind->decay ? u->kind->decay(u->optimizer, &w->shape) : common(u->optimizer, "weight_decay");
-    if (decay > 0) {
-        float share = (float)decay, lr = (float)o->lr;
-#pragma omp parallel for simd if (o->n >= MANY)
-        for (int64_t j = 0; j < o->n; j++)
-            o->w[j] -= o->w[j] * share * lr;
-    }
-    if (u->kind->whole)
+    int64_t n = twi_shape_count(&w->shape);
+    float share = shrinks_by(u, w), lr = (float)o->lr;
+    if (u->kind->whole) {
+        shrink(w->data, n, share, lr);
+        o->n = n;
+        o->w = w->data;
+        o->g = gradient;
+        o->update = u->scratch;
+        for (int j = 0; j < u->own; j++)
+            o->slot[j] = u->slot[i * u->per_weight + j];
         u->kind->whole(u->optimizer, &w->shape, o);
-#pragma omp parallel for schedule(static) if (o->n >= MANY)
-    for (int64_t at = 0; at < o->n; at += PART)
-        step_part(u, o, at);
-    w->version++;
+    }
+#pragma omp parallel for schedule(static) if (n >= MANY)
+    for (int64_t at = 0; at < n; at += PART) {
+        int64_t part = n - at < PART ? n - at : PART;
+        if (!u->kind->whole)
+            shrink(w->data + at, part, share, lr);
+        step_part(u, i, o, at, part, gradient + at);
+    }
 }
 
 // Keras counts updates here, not batches: with accumulation the average starts over in each batch of the first update.
@@ -195,16 +238,32 @@ static void move_averages(const twi_update *u, uint64_t step)
     }
 }
 
-void twi_update_step(twi_update *u, double lr, uint64_t step, float *const *gradient)
+void twi_update_begin(twi_update *u, double lr, uint64_t step)
 {
+    u->step = step;
+    u->all = (twi_optimizer_step){.lr = lr, .t = (step - 1) / u->every + 1};
+    if (u->kind->begin)
+        u->kind->begin(u->optimizer, &u->all);
+}
+
+void twi_update_piece(const twi_update *u, int i, int64_t at, int64_t n, float *g)
+{
+    clip_values(u, g, n);
+    shrink(u->weight[i]->data + at, n, shrinks_by(u, u->weight[i]), (float)u->all.lr);
+    step_part(u, i, &u->all, at, n, g);
+}
+
+void twi_update_end(twi_update *u, float *const *gradient)
+{
+    uint64_t step = u->step;
     // loss_scale_factor multiplies the loss and divides the gradients again: in f32 it changes nothing.
     if (u->collected < 0 || collect(u, step, gradient)) {
         clip(u, gradient);
-        twi_optimizer_step o = {.lr = lr, .t = (step - 1) / u->every + 1};
-        if (u->kind->begin)
-            u->kind->begin(u->optimizer, &o);
-        for (int i = 0; i < u->n; i++)
-            step_weight(u, i, &o, gradient[i]);
+        for (int i = 0; i < u->n; i++) {
+            if (gradient[i])
+                step_weight(u, i, &u->all, gradient[i]);
+            u->weight[i]->version++;
+        }
     }
     if (u->average >= 0)
         move_averages(u, step);

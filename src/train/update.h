@@ -21,6 +21,9 @@ typedef struct twi_update {
     double clip_norm, clip_all, clip_value, ema_momentum;
     uint64_t every, ema_every; // steps an update takes; copies of the averages (0: never)
     float *scratch;
+    // of the step that has begun
+    uint64_t step;
+    twi_optimizer_step all;
 } twi_update;
 
 // How many arrays a weight has, and what array j of a weight of this shape is.
@@ -31,8 +34,15 @@ float twi_update_slot_start(const tw_setting *optimizer, int j);
 // Fills in what follows from optimizer, n and weight. TW_ENOMEM.
 tw_status twi_update_open(twi_update *u, tw_err *err);
 void twi_update_close(twi_update *u);
-// Step number `step` (from 1, batches counted) with gradient[i] of each weight, which it may change.
-void twi_update_step(twi_update *u, double lr, uint64_t step, float *const *gradient);
+// Step number `step` (from 1, batches counted) begins …
+void twi_update_begin(twi_update *u, double lr, uint64_t step);
+// … weights whose gradient is handed over are stepped in pieces, by several threads: n values of weight i from `at` on …
+void twi_update_piece(const twi_update *u, int i, int64_t at, int64_t n, float *g);
+// … and the others with gradient[i], which may be changed; NULL: stepped already.
+void twi_update_end(twi_update *u, float *const *gradient);
+// How large weights must be for their gradients to be handed over (twi_plan_options.hands_over_from); 0: they must stay
+// whole, since a norm of them, their sum over steps or a penalty on the whole weight is wanted.
+int64_t twi_update_hands_over_from(const tw_setting *optimizer, const tw_model *m, tw_err *err);
 // Exchanges weights and averages (use_ema): after twice nothing has changed.
 void twi_update_swap(twi_update *u);
 bool twi_update_has_average(const tw_setting *optimizer);

@@ -4,6 +4,7 @@
 
 #include "layer/layer.h"
 #include "train/checkpoint.h"
+#include "train/update.h"
 
 #include <unistd.h>
 
@@ -109,6 +110,108 @@ static void expect_same_weights(const tw_model *a, const tw_model *b, bool same)
     assert_int_equal(is_same, same);
 }
 
+// A head whose kernel has more than a million values: 48 × 22000.
+static tw_model *wide_model(void)
+{
+    tw_err err = {0};
+    tw_model *m = twi_model_new("wide", false, &err);
+    tw_shape shape = TWI_SHAPE(-1, 4, 4, 3);
+    twi_tensor x = twi_model_input(m, "photo", &shape);
+    x = twi_model_layer(m, twi_layer_kind_find("Flatten"), NULL, 1, &x, "%s", "");
+    x = twi_model_layer(m, twi_layer_kind_find("Dense"), NULL, 1, &x,
+                        "units=22000 activation=relu kernel_regularizer=l1l2:l1=1e-5:l2=1e-4");
+    x = twi_model_layer(m, twi_layer_kind_find("Dense"), NULL, 1, &x, "units=1 activation=sigmoid");
+    twi_model_output(m, x);
+    assert_int_equal(twi_model_verify(m, &err), TW_OK);
+    assert_int_equal(twi_model_initialize(m, 3, twi_initializer_fill, &err), TW_OK);
+    return m;
+}
+
+static void set_optimizer(tw_setting *s, const char *text)
+{
+    static const tw_field field = {.key = "optimizer", .type = TW_FIELD_SETTING, .find = twi_optimizer_find};
+    tw_err err = {0};
+    twi_setting_text(s, text, &field, "learning_rate", &err);
+    expect_ok(err);
+}
+
+static void fit_wide(tw_model *m, const char *optimizer, bool is_reference, bool is_proximal)
+{
+    tw_err err = {0};
+    twi_samples s = samples();
+    twi_fit_options o = {.phase = "head",
+                         .epochs = 1,
+                         .batch_size = 8,
+                         .loss = {.kind = twi_loss_find("binary_crossentropy")},
+                         .no_shuffle = true,
+                         .keeps_last = true,
+                         .threads = 2,
+                         .is_proximal = is_proximal,
+                         .is_reference = is_reference};
+    set_optimizer(&o.optimizer, optimizer);
+    twi_history history = {0};
+    twi_fit(m, &s, &o, &history, &err);
+    expect_ok(err);
+    twi_history_clear(&history);
+}
+
+// The reference path makes whole gradients.
+static void wide_weights_stepped_in_pieces_move_as_whole_ones(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *optimizer;
+        bool is_proximal;
+    } cases[] = {{"sgd:0.1:momentum=0.9:nesterov=1", false},
+                 {"sgd:0.1", true},
+                 {"adamw:1e-3:weight_decay=0.1", false},
+                 {"adam:1e-3:amsgrad=1:clipvalue=1e-3", false},
+                 {"nadam:1e-3:use_ema=1", false},
+                 {"adam:1e-3:global_clipnorm=0.01", false},
+                 {"lamb:1e-3", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tw_model *a = wide_model(), *b = wide_model();
+        fit_wide(a, cases[i].optimizer, true, cases[i].is_proximal);
+        fit_wide(b, cases[i].optimizer, false, cases[i].is_proximal);
+        tw_err err = {0};
+        twi_weights x = {0}, y = {0};
+        twi_model_weights(a, &x, &err);
+        twi_model_weights(b, &y, &err);
+        for (int j = 0; j < x.n; j++) {
+            twi_difference d = twi_compare(y.at[j]->data, x.at[j]->data, twi_shape_count(&x.at[j]->shape));
+            if (!(d.max_abs <= 2e-4))
+                fail_msg("%s: weight %d is off by %g", cases[i].optimizer, j, d.max_abs);
+        }
+        twi_weights_clear(&x);
+        twi_weights_clear(&y);
+        twi_model_free(a);
+        twi_model_free(b);
+    }
+}
+
+static void only_what_steps_value_by_value_gets_gradients_in_pieces(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *optimizer;
+        bool hands_over;
+    } cases[] = {{"adam", true},
+                 {"sgd:0.1:clipvalue=1", true},
+                 {"lion", true},
+                 {"adam:1e-3:clipnorm=1", false},
+                 {"muon", false},
+                 {"adam:1e-3:global_clipnorm=1", false},
+                 {"adam:1e-3:gradient_accumulation_steps=2", false}};
+    tw_model *m = wide_model();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tw_err err = {0};
+        tw_setting s = {0};
+        set_optimizer(&s, cases[i].optimizer);
+        assert_int_equal(twi_update_hands_over_from(&s, m, &err) > 0, cases[i].hands_over);
+    }
+    twi_model_free(m);
+}
+
 static void a_run_stopped_within_an_epoch_resumes_to_the_same_bits(void **unused)
 {
     (void)unused;
@@ -191,6 +294,8 @@ static void validation_follows_the_weights_of_each_epoch(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wide_weights_stepped_in_pieces_move_as_whole_ones),
+        cmocka_unit_test(only_what_steps_value_by_value_gets_gradients_in_pieces),
         cmocka_unit_test(a_run_stopped_within_an_epoch_resumes_to_the_same_bits),
         cmocka_unit_test(a_torn_checkpoint_is_refused),
         cmocka_unit_test(validation_follows_the_weights_of_each_epoch),

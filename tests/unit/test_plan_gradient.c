@@ -206,6 +206,92 @@ static void gradients_from_a_frontier_equal_those_of_the_whole(void **state)
     twi_model_free(m);
 }
 
+typedef struct pieces {
+    float *of[8]; // [gradients] NULL: whole
+} pieces;
+
+static void collect(void *self, int i, int64_t at, int64_t n, float *g)
+{
+    for (int64_t j = 0; j < n; j++)
+        ((pieces *)self)->of[i][at + j] += g[j]; // twice would show
+}
+
+static tw_model *wide_net(void)
+{
+    tw_err err = {0};
+    tw_model *m = twi_model_new("net", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 5, 7));
+    x = net_layer(m, "Dense", "lines", x, "units=33 activation=tanh"); // two rows a photo and more
+    x = net_layer(m, "Flatten", "flat", x, "");
+    x = net_layer(m, "Dense", "wide", x, "units=50 activation=relu");
+    return net_done(m, net_layer(m, "Dense", "out", x, "units=3 activation=softmax"), 4);
+}
+
+static void wide_weights_hand_their_gradients_over_in_pieces(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = wide_net();
+    twi_plan_options o = {.is_training = true, .wants_gradients = true, .threads = 2};
+    twi_plan *whole = net_plan(m, o), *handed;
+    o.hands_over_from = 200;
+    handed = net_plan(m, o);
+    twi_run *a = net_run(whole, 5), *b = net_run(handed, 5);
+    net_numbers(twi_run_grad_logits(a), net_count(twi_plan_output(whole, 0)), 9);
+    net_numbers(twi_run_grad_logits(b), net_count(twi_plan_output(whole, 0)), 9);
+    pieces p = {0};
+    int n = twi_plan_n_gradients(whole), n_handed = 0;
+    for (int i = 0; i < n; i++) {
+        assert_false(twi_plan_hands_over(whole, i));
+        if (!twi_plan_hands_over(handed, i))
+            continue;
+        n_handed++;
+        assert_null(twi_run_gradient(b, i));
+        p.of[i] = twi_new((size_t)twi_shape_count(&twi_plan_gradient_weight(handed, i)->shape), sizeof(float),
+                          "a gradient", &err);
+    }
+    assert_int_equal(n_handed, 2); // lines and wide, not out, not the biases
+    assert_true(twi_plan_run_bytes(handed) < twi_plan_run_bytes(whole));
+    assert_int_equal(twi_run_backward(b, 1, 1, &err), TW_EINVAL); // nobody takes them
+    err = (tw_err){0};
+    twi_run_set_taker(b, collect, &p);
+    twi_run_forward(b, 1, 1, &err);
+    net_numbers(twi_run_grad_logits(b), net_count(twi_plan_output(handed, 0)), 9);
+    twi_run_backward(a, 1, 1, &err);
+    twi_run_backward(b, 1, 1, &err);
+    expect_ok(err);
+    for (int i = 0; i < n; i++) {
+        int64_t count = twi_shape_count(&twi_plan_gradient_weight(whole, i)->shape);
+        const float *ours = p.of[i] ? p.of[i] : twi_run_gradient(b, i);
+        twi_difference d = twi_compare(ours, twi_run_gradient(a, i), count);
+        assert_true(d.std > 0);
+        expect_near(d.max_abs, 0, 1e-5 * d.std);
+        twi_free(p.of[i]);
+    }
+    twi_run_free(a);
+    twi_run_free(b);
+    twi_plan_free(whole);
+    twi_plan_free(handed);
+    twi_model_free(m);
+}
+
+static void a_weight_used_twice_keeps_its_gradient_whole(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = twi_model_new("net", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 5));
+    twi_layer *shared = twi_layer_new(twi_layer_kind_find("Dense"), "shared", &err);
+    twi_layer_set(shared, "units=5 activation=tanh", &err);
+    x = twi_model_call(m, shared, 1, &x);
+    net_done(m, twi_model_call(m, shared, 1, &x), 5);
+    twi_plan *plan = net_plan(m, (twi_plan_options){.wants_gradients = true, .hands_over_from = 1});
+    assert_false(twi_plan_hands_over(plan, 0));
+    twi_plan_free(plan);
+    twi_layer_free(shared);
+    twi_model_free(m);
+}
+
 static void batch_statistics_move_and_say_so(void **state)
 {
     (void)state;
@@ -326,6 +412,8 @@ int main(void)
         cmocka_unit_test(dropout_uses_one_mask_both_ways),
         cmocka_unit_test(nothing_goes_back_into_a_frozen_trunk),
         cmocka_unit_test(gradients_from_a_frontier_equal_those_of_the_whole),
+        cmocka_unit_test(wide_weights_hand_their_gradients_over_in_pieces),
+        cmocka_unit_test(a_weight_used_twice_keeps_its_gradient_whole),
         cmocka_unit_test(batch_statistics_move_and_say_so),
         cmocka_unit_test(fused_plans_have_the_gradients_of_the_plain_program),
         cmocka_unit_test(frozen_batch_norms_behind_trained_kernels_cost_nothing),
