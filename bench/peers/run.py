@@ -110,7 +110,16 @@ def step(name, norms):
     return task
 
 
-TASKS = {"photos": photos}
+def head(size, units):
+    def task(o):
+        return [Own("topwork", o.bench("head"), f"--in={size}", f"--units={units}"),
+                Peer("keras", "keras_side.py", "head", size, units, 32),
+                Peer("torch", "torch_side.py", "head", size, units, 32)], None
+    task.__doc__ = f"Adam's step of a head on {size} features with {units} units, batch 32."
+    return task
+
+
+TASKS = {"photos": photos, "head-lesson": head(25088, "4096,1024,1"), "head-small": head(1280, "256,1")}
 TASKS.update({f"trunk-{n}": trunk(n) for n in ("efficientnet-lite0", "mobilenet_v2", "efficientnet_b0", "resnet50", "vgg16")})
 TASKS.update({f"step-{norms}-{n}": step(n, norms) for norms in ("frozen", "train")
               for n in ("efficientnet-lite0", "mobilenet_v2", "efficientnet_b0", "resnet50")})

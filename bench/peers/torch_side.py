@@ -2,7 +2,8 @@
 
 torch_side.py photos FOLDER WEIGHTS FEATURES LOADER     photos → Lite0 features; LOADER: threads | workers
 torch_side.py trunk NET BATCH eager|jit                 pixels in memory → features
-torch_side.py step NET BATCH train|frozen               forward, backward, Adam; batch normalisation as said"""
+torch_side.py step NET BATCH train|frozen               forward, backward, Adam; batch normalisation as said
+torch_side.py head IN UNITS BATCH                       a training step of a head on features"""
 import sys
 import time
 import warnings
@@ -135,10 +136,36 @@ def step(name, batch, norms):
     serve(round_, version=torch.__version__)
 
 
+def head(size, units, batch):
+    layers = []
+    for before, after in zip([size] + units, units):
+        layers += [torch.nn.Linear(before, after), torch.nn.ReLU()]
+    net = torch.nn.Sequential(*layers[:-1])
+    optimizer = torch.optim.Adam(net.parameters(), 1e-5, fused=True)
+    x, y = torch.rand(batch, size), (torch.arange(batch) % 2).float()[:, None]
+
+    def one():
+        optimizer.zero_grad()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(net(x), y)
+        loss.backward()
+        optimizer.step()
+        return float(loss)
+    one()
+
+    def round_():
+        start = time.perf_counter()
+        for _ in range(6):
+            one()
+        return {"value": 6 / (time.perf_counter() - start), "unit": "steps/s"}
+    serve(round_, version=torch.__version__)
+
+
 what, *rest = sys.argv[1:]
 if what == "photos":
     photos(*rest)
 elif what == "trunk":
     trunk(rest[0], int(rest[1]), rest[2])
+elif what == "head":
+    head(int(rest[0]), [int(u) for u in rest[1].split(",")], int(rest[2]))
 else:
     step(rest[0], int(rest[1]), rest[2])

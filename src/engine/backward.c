@@ -5,6 +5,7 @@
 // weights shared by several calls come out right, in a fixed order. The logits' gradient is given by the caller.
 
 #include "engine/inside.h"
+#include "op/outer.h"
 
 #include <string.h>
 
@@ -216,16 +217,17 @@ static tw_status add_hand_over(twi_plan_builder *b, int i, int gradient, unsigne
 {
     twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[i];
-    tw_shape shape = twi_plan_shape(plan, op->in[1]);
+    tw_shape shape = twi_plan_shape(plan, op->in[1]), y = twi_plan_shape(plan, op->out[0]);
+    int64_t room = twi_outer_packed(twi_shape_count(&y) / shape.dim[1], shape.dim[1]);
     bool extra[TWI_OP_IN_MAX];
     twi_plan_step step = {.what = TWI_STEP_HAND_OVER,
                           .op = i,
                           .value = op->in[1],
                           .gradient = gradient,
-                          .scratch = -1,
+                          .scratch = twi_plan_buffer(plan, room * (int64_t)sizeof(float), err),
                           .grad_out = {TWI_REF_BUFFER, b->grad[twi_plan_root(plan, op->out[0])]},
                           .bytes = twi_shape_count(&shape) * (int64_t)sizeof(float)};
-    tw_status status = twi_plan_ref(b, op->in[0], NULL, &step.in[0], err);
+    tw_status status = step.scratch < 0 ? TW_ENOMEM : twi_plan_ref(b, op->in[0], NULL, &step.in[0], err);
     if (!status)
         status = make_gradients(b, op, wanted, &step, extra, err);
     if (!status)

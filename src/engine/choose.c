@@ -140,15 +140,15 @@ tw_status twi_plan_add_step(twi_plan *plan, const twi_plan_step *step, tw_err *e
 {
     int at = (int)plan->steps.n;
     twi_plan_step own = *step;
-    if (own.kernel && own.kernel->scratch_bytes) {
+    if (own.kernel && own.kernel->scratch_bytes)
         own.scratch = twi_plan_buffer(plan, (int64_t)own.kernel->scratch_bytes, err);
-        live_at(plan, &(twi_ref){TWI_REF_BUFFER, own.scratch}, at);
-    }
     if ((own.kernel && own.kernel->scratch_bytes && own.scratch < 0) ||
         !twi_vec_push(&plan->steps, own, err)) {
         twi_kernel_free(own.kernel);
         return TW_ENOMEM;
     }
+    if (own.scratch >= 0)
+        live_at(plan, &(twi_ref){TWI_REF_BUFFER, own.scratch}, at);
     for (int i = 0; i < TWI_OP_IN_MAX; i++) {
         live_at(plan, &own.in[i], at);
         live_at(plan, &own.grad_in[i], at);

@@ -147,6 +147,7 @@ static tw_status run_hand_over(const twi_run *run, const twi_plan_step *step, tw
                             .cout = w.dim[1],
                             .take = pass_piece,
                             .self = &h,
+                            .packed = writable(run, &(twi_ref){TWI_REF_BUFFER, step->scratch}),
                             .bias = writable(run, &step->grad_in[2])};
     twi_outer_run(&outer);
     return TW_OK;

@@ -5,6 +5,7 @@
 // To the loops it is a 1×1 convolution over an image of one line, whose pixels are the rows.
 
 #include "op/conv_loops.h"
+#include "op/wide.h"
 
 static tw_status infer(const void *params, int n_in, const tw_shape *in, tw_shape *out, int *n_out,
                        tw_err *err)
@@ -81,4 +82,5 @@ const twi_op_kind twi_op_matmul = {.name = "matmul",
                                    .macs = macs,
                                    .forward = forward,
                                    .backward = backward,
-                                   .dnnl = twi_dnnl_matmul};
+                                   .dnnl = twi_dnnl_matmul,
+                                   .own = twi_wide_matmul};

@@ -15,9 +15,11 @@ typedef struct twi_outer_call {
     // change them. Several threads call it at once, for different values.
     void (*take)(void *self, int64_t at, int64_t n, float *g);
     void *self;
-    float *bias; // [cout] receives Σ over rows of dy; NULL: not wanted
+    float *packed; // twi_outer_packed(rows, cout) numbers to work in, aligned to TWI_ALIGN
+    float *bias;   // [cout] receives Σ over rows of dy; NULL: not wanted
 } twi_outer_call;
 
+int64_t twi_outer_packed(int64_t rows, int64_t cout);
 // On the threads of the running thread's OpenMP setting; sums run over rows in order, whatever their number.
 void twi_outer_run(const twi_outer_call *outer);
 
@@ -26,8 +28,7 @@ void twi_outer_run(const twi_outer_call *outer);
 enum { TWI_OUTER_LINES = 6, TWI_OUTER_COLUMNS = 16 }; // of the block that stays in registers
 
 bool twi_outer_avx2_runs_here(void);
-// g[l · pitch + c] for 6 lines and so many columns, a multiple of 16; x holds 6 values a row, side by side.
-void twi_outer_avx2(const float *x, const float *dy, int64_t rows, int64_t cout, int64_t columns,
-                    int64_t pitch, float *g);
+// g[l · pitch + c] += Σ over rows of x[row, l] · dy[row, c], for 6 lines and 16 columns; x and dy packed.
+void twi_outer_avx2(const float *x, const float *dy, int64_t rows, int64_t pitch, float *g);
 
 #endif

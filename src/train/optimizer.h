@@ -7,6 +7,7 @@
 #define TWI_TRAIN_OPTIMIZER_H
 
 #include "base/field.h"
+#include "base/vector.h"
 #include "tensor/shape.h"
 
 #include <math.h>

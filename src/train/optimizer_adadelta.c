@@ -16,7 +16,7 @@ static int adadelta_slots(const tw_setting *s)
     return 2;
 }
 
-static void adadelta_step(const tw_setting *s, const twi_optimizer_step *o)
+TWI_VECTOR static void adadelta_step(const tw_setting *s, const twi_optimizer_step *o)
 {
     float lr = (float)o->lr, rho = (float)s->value[RHO], epsilon = (float)s->value[EPSILON];
     float fresh = (float)(1 - s->value[RHO]);

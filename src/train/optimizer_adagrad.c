@@ -22,7 +22,7 @@ static double adagrad_start(const tw_setting *s, int j)
     return s->value[START];
 }
 
-static void adagrad_step(const tw_setting *s, const twi_optimizer_step *o)
+TWI_VECTOR static void adagrad_step(const tw_setting *s, const twi_optimizer_step *o)
 {
     float lr = (float)o->lr, epsilon = (float)s->value[EPSILON];
     float *restrict w = o->w, *restrict sum = o->slot[0];

@@ -16,7 +16,7 @@ static int adam_slots(const tw_setting *s)
     return s->value[AMSGRAD] != 0 ? 3 : 2;
 }
 
-static void adam_step(const tw_setting *s, const twi_optimizer_step *o)
+TWI_VECTOR static void adam_step(const tw_setting *s, const twi_optimizer_step *o)
 {
     double b1 = s->value[BETA_1], b2 = s->value[BETA_2], t = (double)o->t;
     float a = (float)(o->lr * sqrt(1 - pow(b2, t)) / (1 - pow(b1, t)));

@@ -16,7 +16,7 @@ static int adamax_slots(const tw_setting *s)
     return 2;
 }
 
-static void adamax_step(const tw_setting *s, const twi_optimizer_step *o)
+TWI_VECTOR static void adamax_step(const tw_setting *s, const twi_optimizer_step *o)
 {
     double b1 = s->value[BETA_1];
     float lr = (float)o->lr, keep = (float)(1 - b1), b2 = (float)s->value[BETA_2];

@@ -13,7 +13,7 @@ static int adamw_slots(const tw_setting *s)
     return twi_setting_arg(s, "amsgrad") != 0 ? 3 : 2;
 }
 
-static void adamw_step(const tw_setting *s, const twi_optimizer_step *o)
+TWI_VECTOR static void adamw_step(const tw_setting *s, const twi_optimizer_step *o)
 {
     // The arguments of the step stand in Adam's order.
     twi_optimizer_adam.step(s, o);

@@ -27,7 +27,7 @@ static float raised(float x, float p)
     return p == 0.5f ? sqrtf(x) : powf(x, p);
 }
 
-static void ftrl_step(const tw_setting *s, const twi_optimizer_step *o)
+TWI_VECTOR static void ftrl_step(const tw_setting *s, const twi_optimizer_step *o)
 {
     float lr = (float)o->lr, p = (float)-s->value[POWER], l1 = (float)s->value[L1];
     float l2 = (float)(2 * (s->value[L2] + s->value[BETA] / (2 * o->lr)));

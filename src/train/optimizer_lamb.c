@@ -41,7 +41,7 @@ static int64_t lamb_scratch(const tw_shape *shape)
     return twi_shape_count(shape);
 }
 
-static void lamb_step(const tw_setting *s, const twi_optimizer_step *o)
+TWI_VECTOR static void lamb_step(const tw_setting *s, const twi_optimizer_step *o)
 {
     (void)s;
     float rate = (float)(o->number[RATIO] * o->lr);

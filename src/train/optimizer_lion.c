@@ -16,7 +16,7 @@ static int lion_slots(const tw_setting *s)
     return 1;
 }
 
-static void lion_step(const tw_setting *s, const twi_optimizer_step *o)
+TWI_VECTOR static void lion_step(const tw_setting *s, const twi_optimizer_step *o)
 {
     float lr = (float)o->lr, b1 = (float)s->value[BETA_1], b2 = (float)s->value[BETA_2];
     float rest1 = 1 - b1, rest2 = 1 - b2;

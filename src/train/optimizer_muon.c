@@ -138,7 +138,7 @@ static void muon_whole(const tw_setting *s, const tw_shape *shape, twi_optimizer
     o->number[0] = isnan(s->value[RMS_RATE]) ? 1 : s->value[RMS_RATE] * sqrt(longest);
 }
 
-static void muon_step(const tw_setting *s, const twi_optimizer_step *o)
+TWI_VECTOR static void muon_step(const tw_setting *s, const twi_optimizer_step *o)
 {
     if (!o->slot[1]) {
         float rate = (float)(o->lr * o->number[0]);

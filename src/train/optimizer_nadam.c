@@ -41,7 +41,7 @@ static void nadam_begin(const tw_setting *s, twi_optimizer_step *o)
     o->number[OF_SQUARE] = 1 / (1 - pow(s->value[BETA_2], (double)o->t));
 }
 
-static void nadam_step(const tw_setting *s, const twi_optimizer_step *o)
+TWI_VECTOR static void nadam_step(const tw_setting *s, const twi_optimizer_step *o)
 {
     float lr = (float)o->lr, epsilon = (float)s->value[EPSILON];
     float keep1 = (float)(1 - s->value[BETA_1]), keep2 = (float)(1 - s->value[BETA_2]);

@@ -16,7 +16,7 @@ static int rmsprop_slots(const tw_setting *s)
     return 1 + (s->value[MOMENTUM] > 0) + (s->value[CENTERED] != 0);
 }
 
-static void rmsprop_step(const tw_setting *s, const twi_optimizer_step *o)
+TWI_VECTOR static void rmsprop_step(const tw_setting *s, const twi_optimizer_step *o)
 {
     float lr = (float)o->lr, rho = (float)s->value[RHO], mu = (float)s->value[MOMENTUM];
     float epsilon = (float)s->value[EPSILON];

@@ -14,7 +14,7 @@ static int sgd_slots(const tw_setting *s)
     return s->value[MOMENTUM] > 0;
 }
 
-static void sgd_step(const tw_setting *s, const twi_optimizer_step *o)
+TWI_VECTOR static void sgd_step(const tw_setting *s, const twi_optimizer_step *o)
 {
     float lr = (float)o->lr, mu = (float)s->value[MOMENTUM];
     float *restrict w = o->w, *restrict m = o->slot[0];

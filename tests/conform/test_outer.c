@@ -2,6 +2,7 @@
 
 #include "testing.h"
 
+#include "base/mem.h"
 #include "op/outer.h"
 
 #include <omp.h>
@@ -35,13 +36,26 @@ static float *numbers(int64_t n, int64_t first)
     return x;
 }
 
+static float *room(int64_t rows, int64_t cout)
+{
+    return aligned_alloc(TWI_ALIGN, (size_t)(twi_outer_packed(rows, cout) + 15) / 16 * 64);
+}
+
 static void check(int64_t rows, int64_t cin, int64_t cout)
 {
-    float *x = numbers(rows * cin, 0), *dy = numbers(rows * cout, 99), *bias = numbers(cout, 0);
+    float *x = numbers(rows * cin, 0), *dy = numbers(rows * cout, 99), *bias = numbers(cout, 0),
+          *packed = room(rows, cout);
     sheet s = {cin * cout, calloc((size_t)(cin * cout), sizeof *s.g),
                calloc((size_t)(cin * cout), sizeof *s.times)};
-    twi_outer_run(&(twi_outer_call){
-        .x = x, .dy = dy, .rows = rows, .cin = cin, .cout = cout, .take = take, .self = &s, .bias = bias});
+    twi_outer_run(&(twi_outer_call){.x = x,
+                                    .dy = dy,
+                                    .rows = rows,
+                                    .cin = cin,
+                                    .cout = cout,
+                                    .take = take,
+                                    .self = &s,
+                                    .packed = packed,
+                                    .bias = bias});
     for (int64_t i = 0; i < cin; i++)
         for (int64_t o = 0; o < cout; o++) {
             double wanted = 0, size = 0;
@@ -62,7 +76,7 @@ static void check(int64_t rows, int64_t cin, int64_t cout)
             wanted += (double)dy[r * cout + o];
         assert_true(fabs((double)bias[o] - wanted) <= 1e-5);
     }
-    free(x), free(dy), free(bias), free(s.g), free(s.times);
+    free(x), free(dy), free(bias), free(packed), free(s.g), free(s.times);
 }
 
 static void every_value_comes_once_and_is_right(void **state)
@@ -78,17 +92,17 @@ static void threads_change_no_bit(void **state)
 {
     (void)state;
     enum { ROWS = 32, CIN = 50, COUT = 2100 };
-    float *x = numbers(ROWS * CIN, 5), *dy = numbers(ROWS * COUT, 6);
+    float *x = numbers(ROWS * CIN, 5), *dy = numbers(ROWS * COUT, 6), *packed = room(ROWS, COUT);
     sheet s[2];
     for (int i = 0; i < 2; i++) {
         s[i] = (sheet){CIN * COUT, calloc(CIN * COUT, sizeof(float)), calloc(CIN * COUT, sizeof(int))};
         omp_set_num_threads(1 + 2 * i);
-        twi_outer_run(&(twi_outer_call){x, dy, ROWS, CIN, COUT, take, &s[i], NULL});
+        twi_outer_run(&(twi_outer_call){x, dy, ROWS, CIN, COUT, take, &s[i], packed, NULL});
     }
     assert_memory_equal(s[0].g, s[1].g, CIN * COUT * sizeof(float));
     for (int i = 0; i < 2; i++)
         free(s[i].g), free(s[i].times);
-    free(x), free(dy);
+    free(x), free(dy), free(packed);
 }
 
 int main(void)

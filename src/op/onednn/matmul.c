@@ -4,6 +4,7 @@
 // out as the library likes, once; others stay dense, since reordering them costs as much as multiplying a small batch.
 
 #include "op/onednn/dnnl.h"
+#include "op/wide.h"
 
 typedef struct matmul {
     twi_builder b;
@@ -105,6 +106,8 @@ twi_kernel *twi_dnnl_matmul(const twi_kernel_request *request, tw_err *err)
     // A bf16 tensor of more axes has no dense f32 twin that could be seen as rows.
     if (request->dtype == TWI_BF16 && request->in[0].rank != 2)
         return NULL;
+    if (twi_wide_takes(request))
+        return NULL; // which it does faster
     if (!twi_build(&m.b, request, "inner product", TWI_CAN_FUSE, err))
         return NULL;
     describe(&m);
