@@ -1,7 +1,8 @@
 """Keras's side, on TensorFlow.
 
 keras_side.py head IN UNITS BATCH          a training step of a head on features
-keras_side.py trunk NET BATCH              pixels in memory → features, without top"""
+keras_side.py trunk NET BATCH              pixels in memory → features, without top
+keras_side.py decode FOLDER MEANS          photos on disk → 224×224 pixels, by tf.data"""
 import sys
 import time
 
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sides import cores, serve
+from sides import cores, photo_paths, serve
 
 tf.config.threading.set_intra_op_parallelism_threads(cores())
 
@@ -47,8 +48,29 @@ def trunk(name, batch):
     serve(round_, version=f"{keras.__version__}, TensorFlow {tf.__version__}")
 
 
+def decode(folder, means):
+    paths = photo_paths(folder)
+
+    def read(path):
+        pixels = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False) if not all_jpeg else \
+            tf.io.decode_jpeg(tf.io.read_file(path), channels=3, dct_method="INTEGER_FAST")
+        return tf.image.resize(pixels, (224, 224))
+    all_jpeg = all(p.lower().endswith((".jpg", ".jpeg")) for p in paths)
+    data = tf.data.Dataset.from_tensor_slices(paths).map(read, num_parallel_calls=cores()).batch(32).prefetch(2)
+    np.concatenate([x.numpy().mean((1, 2)) for x in data]).astype("<f4").tofile(means)
+
+    def round_():
+        start = time.perf_counter()
+        for _ in data:
+            pass
+        return {"value": len(paths) / (time.perf_counter() - start), "unit": "photos/s"}
+    serve(round_, version=f"{keras.__version__}, TensorFlow {tf.__version__}")
+
+
 what, *rest = sys.argv[1:]
-if what == "head":
+if what == "decode":
+    decode(*rest)
+elif what == "head":
     head(int(rest[0]), [int(u) for u in rest[1].split(",")], int(rest[2]))
 else:
     trunk(rest[0], int(rest[1]))

@@ -10,6 +10,8 @@
 
 #include "data/resize.h"
 
+#include "base/vector.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -216,8 +218,8 @@ size_t twi_resample_scratch(const twi_resample *r)
 // ------------------------------------------------------------------------------------------------------ the flavours
 
 // row (+)= Σ weight · source row over n values, four rows at a time.
-static void sum_rows(const uint8_t *from, int64_t stride, const float *weight, int32_t count, int64_t n,
-                     float *restrict row)
+TWI_VECTOR static void sum_rows(const uint8_t *from, int64_t stride, const float *weight, int32_t count,
+                                int64_t n, float *restrict row)
 {
     for (int32_t k = 0; k < count; k += 4) {
         const uint8_t *at[4];
