@@ -5,6 +5,7 @@
 // This is the annotated example of the room: a job is a list of steps on one struct, each of which can fail, and one
 // place that clears everything whatever happened.
 
+#include "base/room.h"
 #include "job/job.h"
 #include "job/training.h"
 
@@ -206,6 +207,8 @@ static tw_status read_settings(training *t, tw_err *err)
 static tw_status open_cache_dir(training *t, tw_err *err)
 {
     const char *wanted = t->o->cache;
+    if (t->o->cache_limit && twi_bytes_read(t->o->cache_limit, "--cache-limit", &t->cache_limit, err))
+        return TW_EINVAL;
     if (wanted && twi_str_same(wanted, "off"))
         return TW_OK;
     t->cache_dir = wanted ? twi_strdup(wanted, err) : twi_home("features", err);

@@ -38,6 +38,7 @@ static tw_status make_features(training *t, tw_err *err)
     twi_features_options o = {.frontier = &t->frontier,
                               .recipe = &t->classifier.recipe,
                               .cache_dir = t->cache_dir,
+                              .cache_limit = t->cache_limit,
                               .precision = t->precision,
                               .workers = t->feature_workers[t->phase],
                               .self = &stage,
@@ -53,7 +54,8 @@ static tw_status make_features(training *t, tw_err *err)
         return status;
     twi_progress_end(&stage, "%s",
                      t->features.n_decoded == 0 ? "all found in the cache"
-                     : t->cache_dir             ? "kept for the next run"
+                     : t->features.is_kept      ? "kept for the next run"
+                     : t->cache_dir             ? "not kept: more than the cache may hold (--cache-limit)"
                                                 : "not kept (--cache off)");
     return TW_OK;
 }
@@ -72,6 +74,7 @@ static tw_status make_copies(training *t, tw_err *err)
         twi_features_options o = {.frontier = &t->frontier,
                                   .recipe = &t->classifier.recipe,
                                   .cache_dir = t->cache_dir,
+                                  .cache_limit = t->cache_limit,
                                   .precision = t->precision,
                                   .augment = &t->augment,
                                   .seed = (uint64_t)t->o->seed,

@@ -17,8 +17,9 @@ typedef struct training {
     const tw_train_options *o;
     int threads;
     double began;
-    char *dir;       // run directory
-    char *cache_dir; // NULL: no cache
+    char *dir;           // run directory
+    char *cache_dir;     // NULL: no cache
+    int64_t cache_limit; // 0: the default
     twi_photos photos;
     twi_classifier classifier;
     tw_setting optimizer, loss, schedule, early_stopping;

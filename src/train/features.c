@@ -63,7 +63,8 @@ static bool is_known(void *self, int64_t photo, const uint8_t hash[16])
     if (is_bad) {
         char reason[256];
         tw_err err = {0};
-        twi_cache_reason(m->f->cache, slot, reason, sizeof reason);
+        if (twi_cache_reason(m->f->cache, slot, reason, sizeof reason, &err))
+            return false;
         return mark_skipped(&m->photos->at.at[photo], reason, &err) == TW_OK;
     }
     m->f->slot[photo] = slot;
@@ -167,6 +168,20 @@ static tw_status run_photos(maker *m, const twi_plan *plan, tw_err *err)
     return status;
 }
 
+// Room for the rows that are still missing, before they are made; and what is above the limit goes when they are there.
+// What cannot be deleted stays: a reason to complain for `topwork cache clear`, not for a training.
+static void keep_limit(const twi_features *f, const twi_features_options *o, bool is_done)
+{
+    const char *path = twi_cache_path(f->cache);
+    uint64_t freed, growth = is_done ? 0 : twi_cache_growth(f->cache, f->n_photos);
+    tw_err ignored = {0};
+    if (!path)
+        return;
+    uint64_t limit = o->cache_limit > 0 ? (uint64_t)o->cache_limit : twi_cache_limit(o->cache_dir);
+    twi_cache_trim(o->cache_dir, limit > growth ? limit - growth : 0, is_done ? NULL : path, &freed,
+                   &ignored);
+}
+
 // All photos, or those of the training part that were readable as they are.
 static tw_status choose(maker *m, tw_err *err)
 {
@@ -198,16 +213,21 @@ tw_status twi_features_make(const tw_model *model, twi_photos *photos, const twi
     if (!status)
         status = cache_key(o, key, err);
     if (!status && o->cache_dir)
-        status = twi_dir_make(o->cache_dir, err);
+        status = twi_cache_folder(o->cache_dir, err);
     if (status) {
         twi_free(m.which);
         return status;
     }
     f->cache = twi_cache_open(o->cache_dir, key, (size_t)f->row * sizeof(float), err);
+    if (f->cache)
+        keep_limit(f, o, false);
     twi_plan_options plan_options = {
         .batch = MICRO_BATCH, .to = o->frontier, .precision = o->precision, .threads = 1};
     twi_plan *plan = f->cache ? twi_plan_new(model, &plan_options, err) : NULL;
     status = plan ? run_photos(&m, plan, err) : TW_EFAILED;
+    if (!status)
+        keep_limit(f, o, true);
+    f->is_kept = f->cache && twi_cache_is_kept(f->cache);
     twi_plan_free(plan);
     twi_free(m.which);
     f->n_known = 0;
