@@ -353,6 +353,7 @@ TW_API tw_status tw_summary(tw_context *tw, const tw_summary_options *options, t
 typedef struct tw_models_options {
     const char *only; // part of a name, or NULL: all
     bool measure;
+    const char *html; // file of the chart, or NULL
     int64_t threads;
     int format;
 } tw_models_options;

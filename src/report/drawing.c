@@ -97,11 +97,11 @@ static void add_stage(const draw *d, const draw_stage *s, twi_str *out)
     }
     if (s->params) {
         add_text(out, "soft end", right, s->y + 20, twi_str_thousands(params, sizeof params, s->params));
-        right -= draw_text_width(params, 11) + 8;
+        right -= twi_html_text_width(params, 11) + 8;
     }
-    double room = s->w / 2 - 28 - draw_text_width(name, 14.5);
-    if (*soft && draw_text_width(soft, 11) < room)
-        add_text(out, "soft", s->x + 22 + draw_text_width(name, 14.5), s->y + 20, soft);
+    double room = s->w / 2 - 28 - twi_html_text_width(name, 14.5);
+    if (*soft && twi_html_text_width(soft, 11) < room)
+        add_text(out, "soft", s->x + 22 + twi_html_text_width(name, 14.5), s->y + 20, soft);
     double x = s->x + s->w / 2;
     if (s != d->stages.at)
         twi_str_printf(out, "<path class=\"edge arrow\" d=\"M%.1f %.1fV%.1f\"/>", x, s->y + 4,
@@ -194,7 +194,7 @@ typedef struct legend {
 // Room for an entry of the legend, on the next line where this one is full.
 static double entry(legend *l, const char *text, double mark)
 {
-    double w = mark + 8 + draw_text_width(text, 12) + 22;
+    double w = mark + 8 + twi_html_text_width(text, 12) + 22;
     if (l->x + w > l->width) {
         l->x = DRAW_MARGIN;
         l->y += 24;

@@ -55,7 +55,7 @@ static const char *fit(const char *text, double size, double width, char *buf)
         if (n < DRAW_TEXT - 4) {
             memcpy(buf, text, n);
             memcpy(buf + n, is_cut ? "…" : "", is_cut ? sizeof "…" : 1);
-            if (n == 0 || draw_text_width(buf, size) <= width)
+            if (n == 0 || twi_html_text_width(buf, size) <= width)
                 return buf;
         }
         // One character less, not one byte.
@@ -85,10 +85,10 @@ static void box_params(const draw *d, int unit, double width, char *buf)
         return;
     if (low == high)
         twi_str_thousands(buf, DRAW_TEXT, high);
-    if (low != high || draw_text_width(buf, 11) > width)
+    if (low != high || twi_html_text_width(buf, 11) > width)
         snprintf(buf, DRAW_TEXT, low == high ? "%.40s" : "%.40s–%.40s", draw_count(low, one),
                  draw_count(high, two));
-    if (low != high && draw_text_width(buf, 11) > width)
+    if (low != high && twi_html_text_width(buf, 11) > width)
         snprintf(buf, DRAW_TEXT, "≤ %.40s", draw_count(high, two));
 }
 
@@ -164,10 +164,10 @@ static double add_tags(const draw *d, int unit, double right, double y, double r
     int n = find_tags(d, unit, tags);
     double all = 0, x = right;
     for (int i = 0; i < n; i++)
-        all += *tags[i].text ? draw_text_width(tags[i].text, 10) + 15 : 0;
+        all += *tags[i].text ? twi_html_text_width(tags[i].text, 10) + 15 : 0;
     bool are_dots = all > room;
     for (int i = n; i-- > 0;) {
-        double w = !*tags[i].text ? 0 : are_dots ? 9 : draw_text_width(tags[i].text, 10) + 11;
+        double w = !*tags[i].text ? 0 : are_dots ? 9 : twi_html_text_width(tags[i].text, 10) + 11;
         x -= w;
         if (!are_dots)
             add_pill(d, unit, &tags[i], x, y - 11, w, out);
@@ -194,10 +194,10 @@ static void add_join(const draw *d, int unit, double x, double y, twi_str *out)
                    left, y, u->w, u->h);
     add_text(out, "label", at, y + 16.5, label);
     twi_str_add(out, "</g>");
-    at += draw_text_width(label, 13) + 6;
+    at += twi_html_text_width(label, 13) + 6;
     int n = find_tags(d, unit, tags);
     for (int i = 0; i < n; i++) {
-        double w = *tags[i].text ? draw_text_width(tags[i].text, 10) + 11 : 0;
+        double w = *tags[i].text ? twi_html_text_width(tags[i].text, 10) + 11 : 0;
         add_pill(d, unit, &tags[i], at, y + 4.5, w, out);
         at += w > 0 ? w + 4 : 0;
     }
@@ -215,7 +215,7 @@ static void add_box(const draw *d, int unit, double x, double y, twi_str *out)
     char label[DRAW_TEXT], params[DRAW_TEXT], name[DRAW_TEXT];
     double left = x - u->w / 2, right = left + u->w - 8;
     draw_label(face->layer, is_slim, label);
-    double room = u->w - 26 - draw_text_width(label, 13);
+    double room = u->w - 26 - twi_html_text_width(label, 13);
     box_params(d, unit, is_slim ? u->w - 44 : room, params);
     open_layer(d, unit, place_of_face(d, unit), " face", out);
     twi_str_printf(out, "<rect class=\"box\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"5\"/>",
@@ -442,7 +442,7 @@ static void add_block(const draw *d, const draw_item *item, double x, double y, 
     if (item->times > 1) {
         char times[32];
         snprintf(times, sizeof times, "×%d", item->times);
-        double w = draw_text_width(times, 12) + 14;
+        double w = twi_html_text_width(times, 12) + 14;
         twi_str_printf(out,
                        "<rect class=\"badge\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"18\" rx=\"9\"/>",
                        right - w - 6, y + 5, w);
@@ -451,7 +451,7 @@ static void add_block(const draw *d, const draw_item *item, double x, double y, 
     }
     draw_count(draw_params(d, item), params);
     add_text(out, "soft end", right - 9, y + 18, params);
-    double room = right - left - 34 - draw_text_width(params, 11);
+    double room = right - left - 34 - twi_html_text_width(params, 11);
     bool is_card = item->type == DRAW_CARD;
     if (!is_card && room > middle - left - 24)
         room = middle - left - 24;

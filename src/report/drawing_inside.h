@@ -118,7 +118,6 @@ const char *draw_tag(const twi_layer *layer, char *buf);        // "BN", "ReLU";
 const char *draw_activation(const twi_layer *layer, char *buf); // of the layer itself; "" for none
 const char *draw_shape(const tw_shape *shape, char *buf);       // "56×56×64"
 const char *draw_count(int64_t n, char *buf);                   // "36.9k"
-double draw_text_width(const char *text, double size);
 // What a block or stage is called: the beginning that all its layers share, else the name of its last. buf of DRAW_TEXT.
 const char *draw_common_name(const draw *d, const draw_item *first, const draw_item *end, char *buf);
 

@@ -4,6 +4,8 @@
 // block has one branch, and slim where it has three or more. Frames stand in columns; the number of columns is the one that
 // comes nearest to the proportions of a screen.
 
+#include "report/html.h"
+
 #include "report/drawing_inside.h"
 
 #include <ctype.h>
@@ -64,10 +66,10 @@ static void measure_box(draw *d, int unit, double width)
     // A join is a pill with its words in one line.
     const draw_call *face = draw_face(d, unit);
     u->h = 24;
-    u->w = 24 + draw_text_width(draw_label(face->layer, true, label), 13);
+    u->w = 24 + twi_html_text_width(draw_label(face->layer, true, label), 13);
     for (int i = u->first; i >= 0; i = d->calls.at[i].next)
         if (&d->calls.at[i] != face && *draw_tag(d->calls.at[i].layer, tag))
-            u->w += draw_text_width(tag, 10) + 15;
+            u->w += twi_html_text_width(tag, 10) + 15;
 }
 
 bool draw_is_in_row(const draw_row *row, const twi_layer *layer)

@@ -247,20 +247,6 @@ const char *draw_count(int64_t n, char *buf)
     return buf;
 }
 
-// Widths of a common sans serif face, in parts of its size: close enough to fit words into boxes.
-double draw_text_width(const char *text, double size)
-{
-    double width = 0;
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        if ((*c & 0xc0) != 0x80)
-            width += strchr("ijltfr.,'|/ ()-", *c) ? 0.32
-                     : *c >= 0x80                  ? 0.6
-                     : strchr("mwMW", *c)          ? 0.86
-                     : isupper(*c)                 ? 0.68
-                                                   : 0.56;
-    return width * size;
-}
-
 // --------------------------------------------------------------------------------------------------------- common names
 
 typedef struct common {
