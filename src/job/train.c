@@ -201,7 +201,8 @@ static tw_status read_settings(training *t, tw_err *err)
     static const char *const texts[] = {"f32", "exact", "f32", "bf16"};
     t->precision = precisions[o->precision];
     t->precision_text = texts[o->precision];
-    return o->class_weight ? balance_classes(t, err) : TW_OK;
+    status = twi_training_read_plan(t, err);
+    return status ? status : o->class_weight ? balance_classes(t, err) : TW_OK;
 }
 
 static tw_status open_cache_dir(training *t, tw_err *err)
@@ -340,6 +341,7 @@ static void clear(training *t)
     twi_evaluation_clear(&t->test);
     twi_photos_clear(&t->photos);
     twi_classifier_clear(&t->classifier);
+    twi_training_clear_plan(t);
     json_decref(t->rates);
     json_decref(t->readings);
     twi_str_clear(&t->reading);

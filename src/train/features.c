@@ -2,6 +2,8 @@
 
 #include "train/features.h"
 
+#include "engine/choices.h"
+
 #include <string.h>
 #include <xxhash.h>
 
@@ -19,12 +21,17 @@ typedef struct maker {
 
 // ---------------------------------------------------------------------------------------------------------------- key
 
-static tw_status cache_key(const twi_features_options *o, uint8_t key[16], tw_err *err)
+static tw_status cache_key(const twi_features_options *o, const twi_plan *plan, uint8_t key[16], tw_err *err)
 {
     twi_str text = {0};
     char versions[128];
+    uint8_t kernels[16];
     twi_ops_versions(versions, sizeof versions);
-    twi_str_printf(&text, "features 1 precision %d kernels %s ", (int)o->precision, versions);
+    twi_plan_key(plan, kernels);
+    twi_str_printf(&text, "features 2 precision %d kernels %s ", (int)o->precision, versions);
+    for (int i = 0; i < 16; i++)
+        twi_str_printf(&text, "%02x", kernels[i]);
+    twi_str_add(&text, " ");
     for (int i = 0; i < 16; i++)
         twi_str_printf(&text, "%02x", o->frontier->key[i]);
     twi_str_add(&text, " ");
@@ -192,6 +199,26 @@ static tw_status choose(maker *m, tw_err *err)
     return m->which ? TW_OK : TW_ENOMEM;
 }
 
+// Opens the cache for what the plan makes, and fills it.
+static tw_status make_rows(maker *m, const twi_plan *plan, tw_err *err)
+{
+    twi_features *f = m->f;
+    uint8_t key[16];
+    tw_status status = cache_key(m->o, plan, key, err);
+    if (!status && m->o->cache_dir)
+        status = twi_cache_folder(m->o->cache_dir, err);
+    if (!status)
+        f->cache = twi_cache_open(m->o->cache_dir, key, (size_t)f->row * sizeof(float), err);
+    if (!f->cache)
+        return status ? status : TW_EFAILED;
+    keep_limit(f, m->o, false);
+    status = run_photos(m, plan, err);
+    if (!status)
+        keep_limit(f, m->o, true);
+    f->is_kept = twi_cache_is_kept(f->cache);
+    return status;
+}
+
 tw_status twi_features_make(const tw_model *model, twi_photos *photos, const twi_features_options *o,
                             twi_features *f, tw_err *err)
 {
@@ -208,26 +235,14 @@ tw_status twi_features_make(const tw_model *model, twi_photos *photos, const twi
         return TW_ENOMEM;
     for (int64_t i = 0; i < f->n_photos; i++)
         f->slot[i] = -1;
-    tw_status status = choose(&m, err);
-    uint8_t key[16];
-    if (!status)
-        status = cache_key(o, key, err);
-    if (!status && o->cache_dir)
-        status = twi_cache_folder(o->cache_dir, err);
-    if (status) {
-        twi_free(m.which);
-        return status;
-    }
-    f->cache = twi_cache_open(o->cache_dir, key, (size_t)f->row * sizeof(float), err);
-    if (f->cache)
-        keep_limit(f, o, false);
-    twi_plan_options plan_options = {
-        .batch = MICRO_BATCH, .to = o->frontier, .precision = o->precision, .threads = 1};
-    twi_plan *plan = f->cache ? twi_plan_new(model, &plan_options, err) : NULL;
-    status = plan ? run_photos(&m, plan, err) : TW_EFAILED;
-    if (!status)
-        keep_limit(f, o, true);
-    f->is_kept = f->cache && twi_cache_is_kept(f->cache);
+    twi_plan_options plan_options = {.batch = MICRO_BATCH,
+                                     .to = o->frontier,
+                                     .precision = o->precision,
+                                     .choices = o->choices,
+                                     .threads = 1};
+    twi_plan *plan = choose(&m, err) ? NULL : twi_plan_new(model, &plan_options, err);
+    f->plan = plan ? twi_plan_json(plan, err) : NULL;
+    tw_status status = f->plan ? make_rows(&m, plan, err) : TW_EFAILED;
     twi_plan_free(plan);
     twi_free(m.which);
     f->n_known = 0;
@@ -240,6 +255,7 @@ tw_status twi_features_make(const tw_model *model, twi_photos *photos, const twi
 void twi_features_clear(twi_features *f)
 {
     twi_cache_close(f->cache);
+    json_decref(f->plan);
     twi_free(f->slot);
     *f = (twi_features){0};
 }

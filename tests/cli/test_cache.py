@@ -100,6 +100,62 @@ class Cache(unittest.TestCase):
         self.assertEqual(self.listed()["files"], [])
         self.assertIn("not kept: more than the cache may hold", self.train("--cache-limit", "1k")[1])
 
+    def plan(self, change=None, name="p.json"):
+        plan = json.loads((self.home / "run/plan.json").read_text())
+        if change:
+            change(plan)
+        file = self.home / name
+        file.write_text(json.dumps(plan))
+        return str(file)
+
+    def refused(self, code, part, *words):
+        result = run("train", str(self.at / "photos"), *TRAIN, "--output-dir", str(self.home / "never"), "--force", *words,
+                     TOPWORK_HOME=str(self.home), OMP_WAIT_POLICY="passive")
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertIn(part, result.stderr)
+
+    def test_a_plan_is_written_and_used_again(self):
+        words = ["--precision", "exact", "--fine-tune", "1", "--fine-tune-from", "block_16_project"]
+        self.train(*words)
+        plan = self.plan()
+        features = json.loads(Path(plan).read_text())["features"]
+        self.assertEqual(set(features), {"head", "fine_tune"})
+        self.assertLess(len(features["fine_tune"]["ops"]), len(features["head"]["ops"]))
+        first = (self.home / "run/predictions.csv").read_text()
+        # No --precision: the file says it. The rows are the ones of the first run.
+        self.assertEqual(self.train("--plan", plan, *words[2:])[0], 0)
+        self.assertEqual((self.home / "run/predictions.csv").read_text(), first)
+        self.assertEqual(json.loads((self.home / "run/results.json").read_text())["precision"], "exact")
+
+    def test_another_plan_has_rows_of_its_own(self):
+        self.train()
+
+        def slower(plan):
+            op = next(op for op in plan["features"]["head"]["ops"] if op["op"] == "conv")
+            op.update(algorithm="reference", impl="reference")
+
+        self.assertEqual(self.train("--plan", self.plan())[0], 0)
+        self.assertEqual(self.train("--plan", self.plan(slower))[0], 16)
+
+    def test_plans_that_do_not_fit_are_refused(self):
+        self.train("--precision", "exact")
+        plan = self.plan()
+
+        def elsewhere(plan):
+            for op in plan["features"]["head"]["ops"]:
+                op["impl"] = "dnnl jit:of_tomorrow"
+
+        self.refused(3, "of_tomorrow", "--plan", self.plan(elsewhere, "elsewhere.json"))
+        self.refused(3, "it was made for another network", "--plan", plan, "--model", "mobilenet:0.25")
+        self.refused(2, "--precision f32 does not go with", "--plan", plan, "--precision", "f32")
+        self.refused(5, "has no 'features'", "--plan", self.plan(lambda plan: plan.pop("features"), "whole.json"))
+        self.refused(3, "has a plan for the features of phase 'head'", "--plan", plan, "--freeze", "none")
+        self.refused(3, "has no plan for the features of phase 'fine_tune'", "--plan", plan, "--fine-tune", "1",
+                     "--fine-tune-from", "block_16_project")
+        self.refused(3, "none.json", "--plan", str(self.home / "none.json"))
+        (self.home / "torn.json").write_text(Path(plan).read_text()[:-30])
+        self.refused(5, "torn.json", "--plan", str(self.home / "torn.json"))
+
     def test_limits_that_mean_nothing_are_refused(self):
         self.assertIn("--cache-limit", run("train", str(self.at / "photos"), "--cache-limit", "much").stderr)
         self.assertIn("--limit goes with clear", self.cache("size", "--limit", "1G", code=2))

@@ -199,8 +199,6 @@ class Usage(unittest.TestCase):
             self.refuses(["train", "p", "--config", str(file)], "unknown key 'epocs'; did you mean 'epochs'?")
             config({"epochs": "many"})
             self.refuses(["train", "p", "--config", str(file)], "epochs must be a number")
-            config({"plan": "p.json"})
-            self.refuses(["train", "p", "--config", str(file)], "not supported yet: plan")
             config('{"epochs": ')
             self.expect(["train", "p", "--config", str(file)], 5, "args.json")
             self.expect(["train", "p", "--config", folder + "/none.json"], 3, "none.json")
