@@ -284,7 +284,7 @@ typedef struct tw_train_options {
     bool exact_decode;
     int filter, photo_alpha, exif, resize; // as their rows' choices
     const char *preprocess;
-    const char *cache, *output_dir;
+    const char *cache, *cache_limit, *output_dir;
     bool force, resume;
     const char *plan, *config;
     bool skip_mismatch, by_name;
@@ -353,6 +353,7 @@ TW_API tw_status tw_summary(tw_context *tw, const tw_summary_options *options, t
 typedef struct tw_models_options {
     const char *only; // part of a name, or NULL: all
     bool measure;
+    const char *html; // file of the chart, or NULL
     int64_t threads;
     int format;
 } tw_models_options;
@@ -376,10 +377,11 @@ TW_API tw_status tw_plan(tw_context *tw, const tw_plan_options *options, tw_err 
 typedef struct tw_cache_options {
     const char *what; // "ls", "size" or "clear"
     const char *cache;
+    const char *limit; // clear: delete only until so much is left
     int format;
 } tw_cache_options;
 TW_API extern const tw_field tw_cache_fields[];
-// The feature cache: what is in it, how large it is; empties it.
+// The feature cache, and the weights beside it: what is there, how large it is; empties the feature cache.
 TW_API tw_status tw_cache(tw_context *tw, const tw_cache_options *options, tw_err *err);
 
 typedef struct tw_convert_options {

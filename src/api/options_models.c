@@ -10,5 +10,6 @@ const tw_field tw_models_fields[] = {
     TWI_OPTION_FORMAT(models),
     TWI_OPTION_THREADS(models),
     {TWI_FLAG("measure", "measure how many photos a second each makes features of here (minutes)", models, measure)},
+    {TWI_TEXT("html", "write a chart too: accuracy against cost", models, html), .value = "FILE"},
     {0}};
 // clang-format on

@@ -17,13 +17,13 @@ const tw_field tw_summary_fields[] = {
     {TWI_FIELD("input_shape", "height, width and channels [the model's]", TW_FIELD_SHAPE, summary, input_shape), .value = "H,W,3"},
     {TWI_TEXT("pooling", "what ends a network without classifier", summary, pooling), .choices = poolings},
     {TWI_INT("classes", "outputs of the classifier [the model's]", summary, classes, 0, 1e6)},
-    {TWI_TEXT("freeze", "what does not learn: all, none, first:N, until:NAME, or layers as NAME,#2,block1_*", summary, freeze),
-        .otherwise = "none", .value = "SPEC"},
+    {TWI_TEXT("freeze", "what does not learn: all, none, first:N, until:NAME, or layers as NAME,#2,block1_* [none; in a file: what it says]", summary, freeze),
+        .value = "SPEC"},
     {TWI_TEXT("cut", "show the network up to this layer", summary, cut), .value = "LAYER"},
     {TWI_CHOICE("style", "whose table to print", summary, style, styles), .otherwise = "keras3"},
     {TWI_FLAG("expand_nested", "show the layers of nested models", summary, expand_nested)},
     {TWI_FLAG("show_trainable", "show which layers learn", summary, show_trainable)},
     TWI_OPTION_FORMAT(summary),
-    {TWI_TEXT("svg", "draw the network", summary, svg), .value = "FILE", .flags = TW_FIELD_LATER},
+    {TWI_TEXT("svg", "draw the network, too", summary, svg), .value = "FILE"},
     {0}};
 // clang-format on

@@ -4,7 +4,6 @@
 
 #include "base/str.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -16,9 +15,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define MAGIC      "TWFEAT1\n"
-#define HEAD_BYTES 4096
-#define SLOT_HEAD  32
+#define MAGIC      TWI_CACHE_MAGIC
+#define HEAD_BYTES TWI_CACHE_HEAD
+#define SLOT_HEAD  TWI_CACHE_SLOT_HEAD
 enum { BAD = 1 };
 
 typedef struct slot_head {
@@ -180,7 +179,7 @@ twi_cache *twi_cache_open(const char *dir, const uint8_t key[16], size_t row_byt
     pthread_mutex_init(&c->lock, NULL);
     c->fd = -1;
     c->row_bytes = row_bytes;
-    c->slot_bytes = (SLOT_HEAD + row_bytes + 63) / 64 * 64;
+    c->slot_bytes = twi_cache_slot_bytes(row_bytes);
     c->scratch = twi_new(c->slot_bytes, 1, "the feature cache", err);
     tw_status status = c->scratch ? open_file(c, dir, key, err) : TW_ENOMEM;
     if (!status)
@@ -222,13 +221,20 @@ int64_t twi_cache_find(twi_cache *c, const uint8_t photo[16], bool *is_bad)
     return slot;
 }
 
+// Of the row and what the slot says about it.
+static uint64_t sum_of(const twi_cache *c, const slot_head *head, const void *row)
+{
+    uint64_t seed = XXH64(head->photo, sizeof head->photo, head->flags);
+    return XXH64(row, c->row_bytes, seed);
+}
+
 tw_status twi_cache_read(twi_cache *c, int64_t slot, void *row, tw_err *err)
 {
     slot_head head;
     off_t at = slot_offset(c, slot);
     bool ok = pread(c->fd, &head, sizeof head, at) == (ssize_t)sizeof head &&
               pread(c->fd, row, c->row_bytes, at + SLOT_HEAD) == (ssize_t)c->row_bytes &&
-              XXH64(row, c->row_bytes, 0) == head.sum;
+              sum_of(c, &head, row) == head.sum;
     if (ok)
         return TW_OK;
     // A zeroed name can never be found again; the slot itself stays where it is. The name on disk may be damaged too, so
@@ -252,7 +258,7 @@ static tw_status append(twi_cache *c, const slot_head *head, const void *row, si
         memset(c->scratch, 0, c->slot_bytes);
         memcpy(c->scratch, head, sizeof *head);
         memcpy(c->scratch + SLOT_HEAD, row, n);
-        uint64_t sum = XXH64(c->scratch + SLOT_HEAD, c->row_bytes, 0);
+        uint64_t sum = sum_of(c, head, c->scratch + SLOT_HEAD);
         memcpy(c->scratch + offsetof(slot_head, sum), &sum, sizeof sum);
         // Overwrites a torn slot, if a writer was killed in the middle of it.
         if (!write_at(c->fd, c->scratch, c->slot_bytes, slot_offset(c, c->n_slots)))
@@ -284,88 +290,28 @@ tw_status twi_cache_put_bad(twi_cache *c, const uint8_t photo[16], const char *r
     return append(c, &head, reason, n < c->row_bytes ? n : c->row_bytes, NULL, err);
 }
 
-void twi_cache_reason(twi_cache *c, int64_t slot, char *reason, size_t size)
+tw_status twi_cache_reason(twi_cache *c, int64_t slot, char *reason, size_t size, tw_err *err)
 {
-    size_t n = c->row_bytes < size - 1 ? c->row_bytes : size - 1;
-    ssize_t got = pread(c->fd, reason, n, slot_offset(c, slot) + SLOT_HEAD);
-    reason[got > 0 ? got : 0] = 0;
-}
-
-// -------------------------------------------------------------------------------------------------------------- upkeep
-
-static int by_use(const void *a, const void *b)
-{
-    json_t *const *x = a, *const *y = b;
-    double gap = twi_json_number(*x, "used", 0) - twi_json_number(*y, "used", 0);
-    return (gap > 0) - (gap < 0);
-}
-
-static json_t *describe(const char *dir, const char *name)
-{
-    char path[4096];
-    if (!twi_str_ends(name, ".features") ||
-        snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path)
-        return NULL;
-    uint8_t head[32];
-    struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && fstat(fd, &info) == 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head &&
-              memcmp(head, MAGIC, 8) == 0;
-    if (fd >= 0)
-        close(fd);
-    if (!ok)
-        return NULL;
-    uint64_t row_bytes;
-    memcpy(&row_bytes, head + 24, 8);
-    uint64_t slot_bytes = (SLOT_HEAD + row_bytes + 63) / 64 * 64;
-    json_int_t rows =
-        info.st_size > HEAD_BYTES ? (json_int_t)((uint64_t)(info.st_size - HEAD_BYTES) / slot_bytes) : 0;
-    return json_pack("{ss sI sI sI sf}", "file", path, "rows", rows, "row_bytes", (json_int_t)row_bytes,
-                     "bytes", (json_int_t)info.st_size, "used",
-                     (double)info.st_mtim.tv_sec + 1e-9 * (double)info.st_mtim.tv_nsec);
-}
-
-json_t *twi_cache_list(const char *dir, tw_err *err)
-{
-    twi_vec(json_t *) found = {0};
-    DIR *folder = opendir(dir);
-    for (struct dirent *e; folder && (e = readdir(folder));) {
-        json_t *one = describe(dir, e->d_name);
-        if (one && !twi_vec_push(&found, one, err))
-            json_decref(one);
-    }
-    if (folder)
-        closedir(folder);
-    if (found.n)
-        qsort(found.at, found.n, sizeof *found.at, by_use);
-    json_t *list = json_array();
-    for (size_t i = 0; i < found.n; i++)
-        json_array_append_new(list, found.at[i]);
-    twi_vec_clear(&found);
-    return list;
-}
-
-tw_status twi_cache_trim(const char *dir, uint64_t limit, uint64_t *freed, tw_err *err)
-{
-    json_t *list = twi_cache_list(dir, err), *one;
-    if (!list)
-        return TW_ENOMEM;
-    uint64_t total = 0;
-    size_t i;
-    tw_status status = TW_OK;
-    *freed = 0;
-    json_array_foreach(list, i, one) total += (uint64_t)twi_json_int(one, "bytes", 0);
-    json_array_foreach(list, i, one)
-    {
-        uint64_t bytes = (uint64_t)twi_json_int(one, "bytes", 0);
-        if (total - *freed <= limit)
-            break;
-        const char *path = twi_json_string(one, "file", "");
-        if (unlink(path) != 0 && errno != ENOENT)
-            status = twi_fail_errno(err, TW_EWRITE, "delete '%s'", path);
-        else
-            *freed += bytes;
-    }
-    json_decref(list);
+    char *row = twi_new(c->row_bytes + 1, 1, "a row of the feature cache", err);
+    tw_status status = row ? twi_cache_read(c, slot, row, err) : TW_ENOMEM;
+    if (!status)
+        snprintf(reason, size, "%s", row);
+    twi_free(row);
     return status;
+}
+
+const char *twi_cache_path(const twi_cache *c)
+{
+    return c->path;
+}
+
+uint64_t twi_cache_growth(const twi_cache *c, int64_t n)
+{
+    return n > c->n_slots ? (uint64_t)(n - c->n_slots) * c->slot_bytes : 0;
+}
+
+bool twi_cache_is_kept(const twi_cache *c)
+{
+    struct stat info;
+    return c->path && fstat(c->fd, &info) == 0 && info.st_nlink > 0;
 }

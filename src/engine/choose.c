@@ -5,6 +5,7 @@
 // it; a consumer that wants it otherwise gets a reorder, made once for each layout and shared.
 // Parts with a way back are dense: their values are read by backward kernels too.
 
+#include "engine/choices.h"
 #include "engine/inside.h"
 
 #include <stdio.h>
@@ -255,11 +256,41 @@ static bool is_better_plain(const twi_plan *plan, const twi_program_op *op)
     return twi_op_is(op, "batch_norm") && !twi_op_uses_batch(op) && twi_shape_last(&shape) < 8;
 }
 
+// The kernel that the choices name for this op, and no other.
+static tw_status find_chosen(const twi_plan_builder *b, candidate *c, tw_err *err)
+{
+    const twi_plan *plan = b->plan;
+    const twi_program_op *op = &plan->program.ops.at[c->op];
+    int nth = 0;
+    for (size_t i = 0; i < plan->steps.n; i++) {
+        const twi_program_op *other =
+            plan->steps.at[i].op >= 0 ? &plan->program.ops.at[plan->steps.at[i].op] : NULL;
+        nth += other && other->kind == op->kind && strcmp(other->label, op->label) == 0;
+    }
+    const twi_choice *choice = twi_choices_find(plan->o.choices, op->kind->name, op->label, nth);
+    if (!choice)
+        return twi_fail(err, TW_EUNUSABLE,
+                        "%s says nothing of op '%s' of layer '%s': it was made for another network",
+                        plan->o.choices->source, op->kind->name, op->label);
+    bool is_plain = choice->algorithm == TWI_DIRECT && choice->dtype == TWI_F32;
+    tw_status status =
+        ask(b, c, choice->algorithm, choice->dtype, is_plain || choice->algorithm == TWI_REFERENCE, err);
+    if (status || (c->kernel && strcmp(c->kernel->impl, choice->impl) == 0))
+        return status;
+    return twi_fail(err, TW_EUNUSABLE,
+                    "%s runs layer '%s' with '%s' (%s), this machine and version have %s%s%s for it\n"
+                    "try  without --plan: the results differ in their last digits only",
+                    plan->o.choices->source, op->label, choice->impl, twi_algorithm_names[choice->algorithm],
+                    c->kernel ? "'" : "nothing", c->kernel ? c->kernel->impl : "", c->kernel ? "'" : "");
+}
+
 static tw_status find_kernel(const twi_plan_builder *b, candidate *c, tw_err *err)
 {
     const twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[c->op];
     c->n_chain = twi_plan_fuse(b, c->op, c->fusion, c->from, c->further);
+    if (plan->o.choices)
+        return find_chosen(b, c, err);
     int last = c->n_chain ? c->from[c->n_chain - 1] : c->op;
     bool is_frozen =
         !(plan->facts.at[plan->program.ops.at[last].out[0]] & TWI_FACT_LIVE) && !b->goes_back[last];

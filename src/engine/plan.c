@@ -302,6 +302,7 @@ twi_plan *twi_plan_new(const tw_model *m, const twi_plan_options *o, tw_err *err
         if (status)
             twi_fail(&own, status, "model '%s': the plan could not be made",
                      m->name); // where no one said more
+        plan->o.choices = NULL;
         omp_set_num_threads(threads);
         builder_close(&b);
     }

@@ -43,6 +43,8 @@ typedef enum twi_precision {
     TWI_BRAIN,   // bf16 in frozen parts
 } twi_precision;
 
+typedef struct twi_choices twi_choices;
+
 typedef struct twi_plan_options {
     int64_t batch;            // ≥ 1
     bool is_training;         // random layers and batch statistics active
@@ -53,8 +55,10 @@ typedef struct twi_plan_options {
     // A weight of at least so many values, used by one matmul only, has no gradient in memory: backward hands it over in
     // pieces (twi_run_set_taker). 0: never.
     int64_t hands_over_from;
-    int threads;       // OpenMP threads each run will use (≥ 1); the plan sets them in the running thread
-    bool no_fusion;    // every op as its own kernel (tests)
+    int threads; // OpenMP threads each run will use (≥ 1); the plan sets them in the running thread
+    const twi_choices
+        *choices;   // run with these kernels (engine/choices.h), lent while the plan is made; NULL: the best
+    bool no_fusion; // every op as its own kernel (tests)
     bool is_reference; // reference kernels only (tests)
     bool
         is_estimate; // only for asking what it would need: constants are not computed, and it must not be run
@@ -83,7 +87,8 @@ int64_t twi_plan_macs(const twi_plan *plan);
 // Frozen weights (in a plan for inference only: all but matmul's) are laid out (folded, reordered) once in twi_plan_new;
 // call this after their values changed, while no run is under way. Lower precision stays with frozen parts in any plan.
 tw_status twi_plan_refresh(twi_plan *plan, tw_err *err);
-// One object per op: {"op", "layer", "impl", "layout", "fused", "out", "macs", "bytes", "seconds"}; and totals.
+// One object per op: {"op", "layer", "impl", "algorithm", "dtype", "layout", "fused", "out", "macs", "bytes", "seconds"}; and
+// totals.
 json_t *twi_plan_json(const twi_plan *plan, tw_err *err);
 
 // --------------------------------------------------------------------------------------------------------------- run

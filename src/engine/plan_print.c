@@ -1,10 +1,9 @@
 // Printing plans: one JSON object an op, in the order of execution, and totals. See twi_plan_json.
 
+#include "engine/choices.h"
 #include "engine/inside.h"
 
 #include <stdio.h>
-
-static const char *const precisions[] = {[TWI_EXACT] = "exact", [TWI_PRECISE] = "f32", [TWI_BRAIN] = "bf16"};
 
 static json_t *seconds_of(const twi_plan *plan, size_t i)
 {
@@ -25,12 +24,14 @@ static json_t *describe(const twi_plan *plan, size_t i)
                                                 : "reorder",
              is_back && op && step->what == TWI_STEP_KERNEL ? " backward" : "");
     tw_shape out = twi_plan_shape(plan, step->value);
-    return json_pack("{ss ss ss ss ss ss sI sI so}", "op", name, "layer", op ? op->label : "", "impl",
-                     step->kernel                       ? step->kernel->impl
-                     : step->what == TWI_STEP_HAND_OVER ? "outer"
-                                                        : "reference",
-                     "layout", step->layout ? twi_layout_text(step->layout) : "dense", "fused", step->fused,
-                     "out", twi_shape_text(&out, shape), "macs", (json_int_t)step->macs, "bytes",
+    const twi_kernel_request *request = step->kernel ? &step->kernel->request : NULL;
+    const char *impl = step->what == TWI_STEP_HAND_OVER ? "outer" : "reference";
+    return json_pack("{ss ss ss ss ss ss ss ss sI sI so}", "op", name, "layer", op ? op->label : "", "impl",
+                     step->kernel ? step->kernel->impl : impl, "algorithm",
+                     twi_algorithm_names[request ? request->algorithm : TWI_REFERENCE], "dtype",
+                     request && request->dtype == TWI_BF16 ? "bf16" : "f32", "layout",
+                     step->layout ? twi_layout_text(step->layout) : "dense", "fused", step->fused, "out",
+                     twi_shape_text(&out, shape), "macs", (json_int_t)step->macs, "bytes",
                      (json_int_t)step->bytes, "seconds", seconds_of(plan, i));
 }
 
@@ -49,7 +50,7 @@ json_t *twi_plan_json(const twi_plan *plan, tw_err *err)
                                "constant_bytes", (json_int_t)twi_plan_constant_bytes(plan), "seconds",
                                is_timed ? json_real(sum) : json_null());
     json_t *all = ok && totals ? json_pack("{sI ss si sO sO}", "batch", (json_int_t)plan->o.batch,
-                                           "precision", precisions[plan->o.precision], "threads",
+                                           "precision", twi_precision_names[plan->o.precision], "threads",
                                            plan->o.threads, "ops", ops, "totals", totals)
                                : NULL;
     json_decref(ops);

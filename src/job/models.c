@@ -1,5 +1,7 @@
 // topwork models: the architectures topwork knows, what they cost, and where their weights were found.
 
+#include "report/models.h"
+#include "base/source.h"
 #include "job/job.h"
 #include "job/measure.h"
 #include "job/open.h"
@@ -83,7 +85,7 @@ static void name_of(const twi_zoo_variant *v, char *name, size_t size)
         snprintf(name, size, "%s", v->name);
 }
 
-static json_t *describe(const twi_zoo_variant *v, const char *name, tw_err *err)
+static json_t *describe(const twi_zoo_family *family, const twi_zoo_variant *v, const char *name, tw_err *err)
 {
     char *path = find_weights(v, false);
     if (!path)
@@ -94,9 +96,9 @@ static json_t *describe(const twi_zoo_variant *v, const char *name, tw_err *err)
         return NULL;
     }
     json_t *weights = json_pack("{sb ss?}", "found", path != NULL, "path", path);
-    json_t *one = json_pack("{ss sI sI sI sI so}", "name", name, "params", (json_int_t)v->params,
-                            "params_no_top", (json_int_t)v->params_no_top, "macs", (json_int_t)macs,
-                            "input_size", (json_int_t)v->input_size, "weights", weights);
+    json_t *one = json_pack("{ss ss sI sI sI sI so}", "name", name, "family", family->name, "params",
+                            (json_int_t)v->params, "params_no_top", (json_int_t)v->params_no_top, "macs",
+                            (json_int_t)macs, "input_size", (json_int_t)v->input_size, "weights", weights);
     if (one && v->top1 > 0)
         json_object_set_new(one, "top1", json_real(v->top1));
     twi_free(path);
@@ -129,11 +131,21 @@ static json_t *list_all(const char *only, tw_err *err)
             name_of(v, name, sizeof name);
             if (only && !strcasestr(name, only))
                 continue;
-            json_t *one = describe(v, name, err);
+            json_t *one = describe(twi_families[f], v, name, err);
             if (one)
                 json_array_append_new(list, one);
         }
     return list;
+}
+
+static tw_status write_chart(const json_t *list, const char *path, tw_err *err)
+{
+    twi_str text = {0};
+    tw_status status = twi_models_html(list, &text, err);
+    if (!status)
+        status = twi_file_write(path, text.text, text.n, err);
+    twi_str_clear(&text);
+    return status;
 }
 
 tw_status twi_job_models(tw_context *tw, const tw_models_options *o, tw_err *err)
@@ -143,6 +155,8 @@ tw_status twi_job_models(tw_context *tw, const tw_models_options *o, tw_err *err
     size_t i;
     if (!own.status && o->measure)
         measure_all(tw, list, twi_threads(tw, o->threads), &own);
+    if (!own.status && o->html)
+        write_chart(list, o->html, &own);
     if (!own.status && o->format == TW_FORMAT_JSON) {
         json_t *all = json_pack("{sO}", "models", list);
         char *text = all ? twi_json_text(all, 2, &own) : NULL;

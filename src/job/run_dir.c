@@ -110,8 +110,8 @@ bool twi_run_is_finished(const char *dir)
 // What may differ between a run and its continuation: nothing that changes a result.
 static bool may_differ(const char *key)
 {
-    static const char *const keys[] = {"resume", "force",   "config",     "format",
-                                       "cache",  "threads", "output_dir", "memory"};
+    static const char *const keys[] = {"resume",      "force",   "config",     "format", "cache",
+                                       "cache_limit", "threads", "output_dir", "memory"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(key, keys[i]) == 0)
             return true;

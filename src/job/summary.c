@@ -2,8 +2,10 @@
 
 #include "graph/summary.h"
 
+#include "base/source.h"
 #include "job/job.h"
 #include "job/open.h"
+#include "report/drawing.h"
 
 static tw_model *open_model(const tw_summary_options *o, tw_err *err)
 {
@@ -25,11 +27,12 @@ static tw_model *open_model(const tw_summary_options *o, tw_err *err)
     return twi_zoo_build(o->model, &zoo, err);
 }
 
-static tw_model *prepare(const tw_summary_options *o, tw_err *err)
+// dropped (twi_free): names of the layers a cut left out, joined by ", "; or NULL.
+static tw_model *prepare(const tw_summary_options *o, char **dropped, tw_err *err)
 {
     tw_model *m = open_model(o, err);
     if (m && o->cut) {
-        tw_model *part = twi_model_cut(m, o->cut, NULL, err);
+        tw_model *part = twi_model_cut(m, o->cut, dropped, err);
         twi_model_free(m);
         m = part;
     }
@@ -65,10 +68,32 @@ static tw_status print_text(tw_context *tw, const tw_model *m, const tw_summary_
     return status;
 }
 
+static tw_status write_drawing(const tw_model *m, const tw_summary_options *o, const char *dropped,
+                               tw_err *err)
+{
+    twi_drawing_options options = {.title = twi_is_architecture(o->model) ? NULL : twi_base_name(o->model),
+                                   .cut = o->cut,
+                                   .n_dropped = dropped && *dropped};
+    for (const char *c = dropped; c && *c; c++)
+        options.n_dropped += *c == ',';
+    twi_str text = {0};
+    tw_status status = twi_drawing_write(m, &options, &text, err);
+    if (!status)
+        status = twi_file_write(o->svg, text.text, text.n, err);
+    twi_str_clear(&text);
+    return status;
+}
+
 tw_status twi_job_summary(tw_context *tw, const tw_summary_options *o, tw_err *err)
 {
     tw_err own = {0};
-    tw_model *m = prepare(o, &own);
+    char *dropped = NULL;
+    tw_model *m = prepare(o, &dropped, &own);
+    if (m && o->svg && write_drawing(m, o, dropped, &own)) {
+        twi_model_free(m);
+        m = NULL;
+    }
+    twi_free(dropped);
     if (m && o->format == TW_FORMAT_JSON)
         print_json(tw, m, &own);
     else if (m)

@@ -5,6 +5,7 @@
 // This is the annotated example of the room: a job is a list of steps on one struct, each of which can fail, and one
 // place that clears everything whatever happened.
 
+#include "base/room.h"
 #include "job/job.h"
 #include "job/training.h"
 
@@ -200,12 +201,15 @@ static tw_status read_settings(training *t, tw_err *err)
     static const char *const texts[] = {"f32", "exact", "f32", "bf16"};
     t->precision = precisions[o->precision];
     t->precision_text = texts[o->precision];
-    return o->class_weight ? balance_classes(t, err) : TW_OK;
+    status = twi_training_read_plan(t, err);
+    return status ? status : o->class_weight ? balance_classes(t, err) : TW_OK;
 }
 
 static tw_status open_cache_dir(training *t, tw_err *err)
 {
     const char *wanted = t->o->cache;
+    if (t->o->cache_limit && twi_bytes_read(t->o->cache_limit, "--cache-limit", &t->cache_limit, err))
+        return TW_EINVAL;
     if (wanted && twi_str_same(wanted, "off"))
         return TW_OK;
     t->cache_dir = wanted ? twi_strdup(wanted, err) : twi_home("features", err);
@@ -337,6 +341,7 @@ static void clear(training *t)
     twi_evaluation_clear(&t->test);
     twi_photos_clear(&t->photos);
     twi_classifier_clear(&t->classifier);
+    twi_training_clear_plan(t);
     json_decref(t->rates);
     json_decref(t->readings);
     twi_str_clear(&t->reading);

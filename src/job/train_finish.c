@@ -22,20 +22,6 @@ static tw_status write_labels(training *t, tw_err *err)
     return status;
 }
 
-// The plan of the whole model, as it will answer: what `topwork plan` prints.
-static tw_status write_plan(training *t, tw_err *err)
-{
-    twi_plan_options o = {.batch = 1, .precision = t->precision, .threads = 1};
-    twi_plan *plan = twi_plan_new(t->classifier.model, &o, err);
-    json_t *json = plan ? twi_plan_json(plan, err) : NULL;
-    char *path = json ? twi_run_file(t->dir, "plan.json", err) : NULL;
-    tw_status status = path ? twi_json_write(path, json, err) : TW_EFAILED;
-    twi_free(path);
-    json_decref(json);
-    twi_plan_free(plan);
-    return status;
-}
-
 static void remove_checkpoints(training *t)
 {
     static const char *const names[] = {"checkpoint.tw", "checkpoint-fine-tune.tw"};
@@ -125,7 +111,7 @@ tw_status twi_training_finish(training *t, tw_err *err)
 {
     tw_status status = write_labels(t, err);
     if (!status)
-        status = write_plan(t, err);
+        status = twi_training_write_plan(t, err);
     say_skipped(t);
     say_result(t, "validation", &t->val);
     say_result(t, "test", &t->test);

@@ -30,7 +30,7 @@ static bool stage_cancelled(void *self)
     return twi_is_cancelled(stage->tw);
 }
 
-static tw_status make_features(training *t, tw_err *err)
+static tw_status make_features(training *t, const twi_choices *choices, tw_err *err)
 {
     twi_progress stage;
     int64_t n = (int64_t)t->photos.at.n;
@@ -38,7 +38,9 @@ static tw_status make_features(training *t, tw_err *err)
     twi_features_options o = {.frontier = &t->frontier,
                               .recipe = &t->classifier.recipe,
                               .cache_dir = t->cache_dir,
+                              .cache_limit = t->cache_limit,
                               .precision = t->precision,
+                              .choices = choices,
                               .workers = t->feature_workers[t->phase],
                               .self = &stage,
                               .on_progress = count_features,
@@ -46,6 +48,8 @@ static tw_status make_features(training *t, tw_err *err)
     tw_status status = twi_features_make(t->classifier.model, &t->photos, &o, &t->features, err);
     t->features_seconds += twi_progress_seconds(&stage);
     t->n_decoded += t->features.n_decoded;
+    json_decref(t->feature_plan[t->phase]);
+    t->feature_plan[t->phase] = json_incref(t->features.plan);
     if (status == TW_EWRITE)
         twi_err_advise(err, t->cache_dir ? "try  --cache DIR for another place, or --cache off"
                                          : "try  TMPDIR=DIR for another place, or --cache DIR");
@@ -53,13 +57,14 @@ static tw_status make_features(training *t, tw_err *err)
         return status;
     twi_progress_end(&stage, "%s",
                      t->features.n_decoded == 0 ? "all found in the cache"
-                     : t->cache_dir             ? "kept for the next run"
+                     : t->features.is_kept      ? "kept for the next run"
+                     : t->cache_dir             ? "not kept: more than the cache may hold (--cache-limit)"
                                                 : "not kept (--cache off)");
     return TW_OK;
 }
 
 // The same for each changed copy of the training photos.
-static tw_status make_copies(training *t, tw_err *err)
+static tw_status make_copies(training *t, const twi_choices *choices, tw_err *err)
 {
     int n = (int)t->o->augment_copies;
     if (!n || !t->augment.n)
@@ -72,7 +77,9 @@ static tw_status make_copies(training *t, tw_err *err)
         twi_features_options o = {.frontier = &t->frontier,
                                   .recipe = &t->classifier.recipe,
                                   .cache_dir = t->cache_dir,
+                                  .cache_limit = t->cache_limit,
                                   .precision = t->precision,
+                                  .choices = choices,
                                   .augment = &t->augment,
                                   .seed = (uint64_t)t->o->seed,
                                   .copy = i + 1,
@@ -120,11 +127,14 @@ static tw_status open_samples(training *t, tw_err *err)
     t->is_online = twi_training_is_online(t, fits);
     if (!fits)
         t->frontier.n = 0;
+    const twi_choices *choices = NULL;
     tw_status status = twi_augment_check(&t->augment, &t->classifier.recipe, err);
+    if (!status)
+        status = twi_training_choices(t, fits, &choices, err);
     if (!status && fits)
-        status = make_features(t, err);
+        status = make_features(t, choices, err);
     if (!status && fits)
-        status = make_copies(t, err);
+        status = make_copies(t, choices, err);
     for (int part = 0; !status && part < TWI_PARTS; part++)
         status = open_part(t, (twi_part)part, err);
     if (!status && t->copies)

@@ -2,6 +2,7 @@
 #ifndef TWI_JOB_TRAINING_H
 #define TWI_JOB_TRAINING_H
 
+#include "engine/choices.h"
 #include "job/classifier.h"
 #include "job/context.h"
 #include "job/learn.h"
@@ -17,8 +18,9 @@ typedef struct training {
     const tw_train_options *o;
     int threads;
     double began;
-    char *dir;       // run directory
-    char *cache_dir; // NULL: no cache
+    char *dir;           // run directory
+    char *cache_dir;     // NULL: no cache
+    int64_t cache_limit; // 0: the default
     twi_photos photos;
     twi_classifier classifier;
     tw_setting optimizer, loss, schedule, early_stopping;
@@ -29,7 +31,10 @@ typedef struct training {
     json_t *rates; // what was measured for --lr auto, or NULL
     twi_precision precision;
     const char *precision_text;
-    double *class_weight; // [classes], or NULL
+    bool has_plan;                    // --plan was given
+    twi_choices choices[TWI_PHASES];  // what it says
+    json_t *feature_plan[TWI_PHASES]; // what the features of each phase were made with, printed, or NULL
+    double *class_weight;             // [classes], or NULL
     twi_history history[TWI_PHASES];
     double seconds[TWI_PHASES];
     int n_phases; // begun
@@ -69,6 +74,14 @@ tw_status twi_training_phase(training *t, twi_phase_number phase, tw_err *err);
 // Answers of the finished model for all validation and test photos, through the phase's samples.
 tw_status twi_training_evaluate(training *t, tw_err *err);
 void twi_training_close_phase(training *t);
+
+// train_plan.c: --plan FILE into t->choices and t->precision. TW_EINVAL, TW_EMALFORMED.
+tw_status twi_training_read_plan(training *t, tw_err *err);
+// The choices for this phase's features, or NULL. TW_EUNUSABLE: the file is of another kind of run.
+tw_status twi_training_choices(const training *t, bool has_features, const twi_choices **choices,
+                               tw_err *err);
+tw_status twi_training_write_plan(training *t, tw_err *err); // plan.json
+void twi_training_clear_plan(training *t);
 
 // train_reading.c: what the curves say, into t->reading and to the listener.
 tw_status twi_training_read(training *t, tw_err *err);

@@ -10,6 +10,9 @@ void twi_html_text(twi_str *out, const char *text);
 // printf with the result made safe.
 void twi_html_printf(twi_str *out, const char *fmt, ...) TWI_PRINTF(2, 3);
 
+// About how wide a text of this font size is, in the same unit.
+double twi_html_text_width(const char *text, double size);
+
 // Curves of a column and its validation twin over the epochs, with marks: the best epoch, and where fine-tuning began.
 typedef struct twi_chart {
     const char *title;

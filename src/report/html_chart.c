@@ -2,6 +2,7 @@
 
 #include "report/html.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,6 +32,20 @@ void twi_html_printf(twi_str *out, const char *fmt, ...)
     vsnprintf(line, sizeof line, fmt, args);
     va_end(args);
     twi_html_text(out, line);
+}
+
+// Widths of a common sans serif face, in parts of its size: close enough to fit words into boxes.
+double twi_html_text_width(const char *text, double size)
+{
+    double width = 0;
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        if ((*c & 0xc0) != 0x80)
+            width += strchr("ijltfr.,'|/ ()-", *c) ? 0.32
+                     : *c >= 0x80                  ? 0.6
+                     : strchr("mwMW", *c)          ? 0.86
+                     : isupper(*c)                 ? 0.68
+                                                   : 0.56;
+    return width * size;
 }
 
 // -------------------------------------------------------------------------------------------------------------- curves

@@ -2,6 +2,8 @@
 
 #include "train/features.h"
 
+#include "engine/choices.h"
+
 #include <string.h>
 #include <xxhash.h>
 
@@ -19,12 +21,17 @@ typedef struct maker {
 
 // ---------------------------------------------------------------------------------------------------------------- key
 
-static tw_status cache_key(const twi_features_options *o, uint8_t key[16], tw_err *err)
+static tw_status cache_key(const twi_features_options *o, const twi_plan *plan, uint8_t key[16], tw_err *err)
 {
     twi_str text = {0};
     char versions[128];
+    uint8_t kernels[16];
     twi_ops_versions(versions, sizeof versions);
-    twi_str_printf(&text, "features 1 precision %d kernels %s ", (int)o->precision, versions);
+    twi_plan_key(plan, kernels);
+    twi_str_printf(&text, "features 2 precision %d kernels %s ", (int)o->precision, versions);
+    for (int i = 0; i < 16; i++)
+        twi_str_printf(&text, "%02x", kernels[i]);
+    twi_str_add(&text, " ");
     for (int i = 0; i < 16; i++)
         twi_str_printf(&text, "%02x", o->frontier->key[i]);
     twi_str_add(&text, " ");
@@ -63,7 +70,8 @@ static bool is_known(void *self, int64_t photo, const uint8_t hash[16])
     if (is_bad) {
         char reason[256];
         tw_err err = {0};
-        twi_cache_reason(m->f->cache, slot, reason, sizeof reason);
+        if (twi_cache_reason(m->f->cache, slot, reason, sizeof reason, &err))
+            return false;
         return mark_skipped(&m->photos->at.at[photo], reason, &err) == TW_OK;
     }
     m->f->slot[photo] = slot;
@@ -167,6 +175,20 @@ static tw_status run_photos(maker *m, const twi_plan *plan, tw_err *err)
     return status;
 }
 
+// Room for the rows that are still missing, before they are made; and what is above the limit goes when they are there.
+// What cannot be deleted stays: a reason to complain for `topwork cache clear`, not for a training.
+static void keep_limit(const twi_features *f, const twi_features_options *o, bool is_done)
+{
+    const char *path = twi_cache_path(f->cache);
+    uint64_t freed, growth = is_done ? 0 : twi_cache_growth(f->cache, f->n_photos);
+    tw_err ignored = {0};
+    if (!path)
+        return;
+    uint64_t limit = o->cache_limit > 0 ? (uint64_t)o->cache_limit : twi_cache_limit(o->cache_dir);
+    twi_cache_trim(o->cache_dir, limit > growth ? limit - growth : 0, is_done ? NULL : path, &freed,
+                   &ignored);
+}
+
 // All photos, or those of the training part that were readable as they are.
 static tw_status choose(maker *m, tw_err *err)
 {
@@ -175,6 +197,26 @@ static tw_status choose(maker *m, tw_err *err)
         if (!m->o->augment || (m->photos->at.at[i].part == TWI_TRAIN && !m->photos->at.at[i].skipped))
             m->which[m->n++] = (int64_t)i;
     return m->which ? TW_OK : TW_ENOMEM;
+}
+
+// Opens the cache for what the plan makes, and fills it.
+static tw_status make_rows(maker *m, const twi_plan *plan, tw_err *err)
+{
+    twi_features *f = m->f;
+    uint8_t key[16];
+    tw_status status = cache_key(m->o, plan, key, err);
+    if (!status && m->o->cache_dir)
+        status = twi_cache_folder(m->o->cache_dir, err);
+    if (!status)
+        f->cache = twi_cache_open(m->o->cache_dir, key, (size_t)f->row * sizeof(float), err);
+    if (!f->cache)
+        return status ? status : TW_EFAILED;
+    keep_limit(f, m->o, false);
+    status = run_photos(m, plan, err);
+    if (!status)
+        keep_limit(f, m->o, true);
+    f->is_kept = twi_cache_is_kept(f->cache);
+    return status;
 }
 
 tw_status twi_features_make(const tw_model *model, twi_photos *photos, const twi_features_options *o,
@@ -193,21 +235,14 @@ tw_status twi_features_make(const tw_model *model, twi_photos *photos, const twi
         return TW_ENOMEM;
     for (int64_t i = 0; i < f->n_photos; i++)
         f->slot[i] = -1;
-    tw_status status = choose(&m, err);
-    uint8_t key[16];
-    if (!status)
-        status = cache_key(o, key, err);
-    if (!status && o->cache_dir)
-        status = twi_dir_make(o->cache_dir, err);
-    if (status) {
-        twi_free(m.which);
-        return status;
-    }
-    f->cache = twi_cache_open(o->cache_dir, key, (size_t)f->row * sizeof(float), err);
-    twi_plan_options plan_options = {
-        .batch = MICRO_BATCH, .to = o->frontier, .precision = o->precision, .threads = 1};
-    twi_plan *plan = f->cache ? twi_plan_new(model, &plan_options, err) : NULL;
-    status = plan ? run_photos(&m, plan, err) : TW_EFAILED;
+    twi_plan_options plan_options = {.batch = MICRO_BATCH,
+                                     .to = o->frontier,
+                                     .precision = o->precision,
+                                     .choices = o->choices,
+                                     .threads = 1};
+    twi_plan *plan = choose(&m, err) ? NULL : twi_plan_new(model, &plan_options, err);
+    f->plan = plan ? twi_plan_json(plan, err) : NULL;
+    tw_status status = f->plan ? make_rows(&m, plan, err) : TW_EFAILED;
     twi_plan_free(plan);
     twi_free(m.which);
     f->n_known = 0;
@@ -220,6 +255,7 @@ tw_status twi_features_make(const tw_model *model, twi_photos *photos, const twi
 void twi_features_clear(twi_features *f)
 {
     twi_cache_close(f->cache);
+    json_decref(f->plan);
     twi_free(f->slot);
     *f = (twi_features){0};
 }

@@ -13,7 +13,9 @@ typedef struct twi_features_options {
     const twi_frontier *frontier; // n ≥ 1
     const twi_recipe *recipe;
     const char *cache_dir; // NULL: a temporary file that vanishes
+    int64_t cache_limit;   // bytes its files may take together; 0: twi_cache_limit
     twi_precision precision;
+    const twi_choices *choices; // kernels to run with; NULL: the best
     const twi_augment *augment; // rows of changed photos, of the training part only; NULL: as they are
     uint64_t seed;              // of the changes
     int copy;
@@ -32,6 +34,8 @@ typedef struct twi_features {
     int64_t n_photos;
     int64_t *slot; // [n_photos] row of each photo in the cache; -1: unreadable
     int64_t n_decoded, n_known;
+    json_t *plan; // what they were made with, printed
+    bool is_kept; // for the next run: the cache has a file, and it is not larger than the limit
 } twi_features;
 
 // Makes or finds the rows of all photos. Unreadable ones get photos->at.at[i].skipped.

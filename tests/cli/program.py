@@ -23,8 +23,8 @@ def environment(**more):
     return env
 
 
-def run(*words, program=PROGRAM, **more):
-    return subprocess.run([program, *words], capture_output=True, text=True, errors="replace", timeout=300,
+def run(*words, program=PROGRAM, cwd=None, **more):
+    return subprocess.run([program, *words], capture_output=True, text=True, errors="replace", timeout=300, cwd=cwd,
                           env=environment(**more))
 
 

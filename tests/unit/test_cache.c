@@ -6,7 +6,9 @@
 #include "engine/cache.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ROW = 40 };
@@ -111,7 +113,8 @@ static void unreadable_photos_are_remembered_with_their_reason(void **state)
     char reason[64];
     int64_t slot = find(c, 3, &is_bad);
     assert_true(slot >= 0 && is_bad);
-    twi_cache_reason(c, slot, reason, sizeof reason);
+    twi_cache_reason(c, slot, reason, sizeof reason, &err);
+    expect_ok(err);
     assert_string_equal(reason, "the picture ends early");
     twi_cache_close(c);
 }
@@ -130,8 +133,8 @@ static void damage(const fixture *f, off_t at)
 
 static void a_damaged_row_counts_as_missing_and_is_written_again(void **state)
 {
-    off_t places[] = {0, 18, 40}; // its name, its sum, its numbers
-    for (int i = 0; i < 3; i++) {
+    off_t places[] = {0, 18, 24, 40}; // its name, its sum, its flags, its numbers
+    for (int i = 0; i < 4; i++) {
         tw_err err = {0};
         twi_cache *c = open_cache(*state);
         for (int k = 0; k < 3; k++)
@@ -140,13 +143,9 @@ static void a_damaged_row_counts_as_missing_and_is_written_again(void **state)
         bool is_bad;
         uint8_t row[ROW];
         twi_cache_read(c, 1, row, &err);
-        if (places[i] == 0) {
-            expect_ok(err); // the sum is that of the row
-        } else {
-            expect_error(err, TW_EMALFORMED, "row 1");
-            assert_int_equal(find(c, 1, &is_bad), -1);
-            assert_int_equal(put(c, 1), 3);
-        }
+        expect_error(err, TW_EMALFORMED, "row 1");
+        assert_int_equal(find(c, 1, &is_bad), -1);
+        assert_int_equal(put(c, 1), 3);
         expect_row(c, 0);
         expect_row(c, 1);
         expect_row(c, 2);
@@ -210,14 +209,154 @@ static void files_are_listed_and_trimmed(void **state)
     assert_int_equal(twi_json_int(json_array_get(list, 0), "row_bytes", 0), ROW);
     json_decref(list);
     uint64_t freed = 0;
-    assert_int_equal(twi_cache_trim(f->folder, 1 << 20, &freed, &err), TW_OK);
+    assert_int_equal(twi_cache_trim(f->folder, 1 << 20, NULL, &freed, &err), TW_OK);
     assert_int_equal(freed, 0);
-    assert_int_equal(twi_cache_trim(f->folder, 0, &freed, &err), TW_OK);
+    assert_int_equal(twi_cache_trim(f->folder, 0, f->file, &freed, &err), TW_OK);
+    assert_int_equal(freed, 0);
+    assert_int_equal(twi_cache_trim(f->folder, 0, NULL, &freed, &err), TW_OK);
     assert_int_equal(freed, 4096 + 2 * 128);
     list = twi_cache_list(f->folder, &err);
     assert_int_equal(json_array_size(list), 0);
     json_decref(list);
     expect_ok(err);
+}
+
+// Files of other keys, used one after the other.
+static twi_cache *open_other(const fixture *f, int number, char path[160])
+{
+    tw_err err = {0};
+    uint8_t other[16] = {(uint8_t)number, 9};
+    twi_cache *c = twi_cache_open(f->folder, other, ROW, &err);
+    expect_ok(err);
+    snprintf(path, 160, "%s", twi_cache_path(c));
+    struct timespec when[2] = {{.tv_sec = 1000 + number}, {.tv_sec = 1000 + number}};
+    assert_int_equal(utimensat(AT_FDCWD, path, when, 0), 0);
+    return c;
+}
+
+static void what_was_used_longest_ago_goes_first(void **state)
+{
+    const fixture *f = *state;
+    tw_err err = {0};
+    char path[4][160];
+    uint64_t freed;
+    enum { FILE_BYTES = 4096 + 128 };
+    for (int i = 0; i < 4; i++) {
+        twi_cache *c = open_other(f, i, path[i]);
+        put(c, i);
+        twi_cache_close(c);
+        c = open_other(f, i, path[i]); // writing was a use too
+        twi_cache_close(c);
+    }
+    twi_cache_close(twi_cache_open(f->folder, (uint8_t[16]){0, 9}, ROW, &err)); // 0 is used again
+    assert_int_equal(twi_cache_trim(f->folder, 3 * FILE_BYTES, NULL, &freed, &err), TW_OK);
+    assert_int_equal(freed, FILE_BYTES);
+    assert_int_equal(access(path[1], F_OK), -1);
+    assert_int_equal(twi_cache_trim(f->folder, FILE_BYTES, path[2], &freed, &err), TW_OK);
+    assert_int_equal(freed, 2 * FILE_BYTES);
+    assert_int_equal(access(path[2], F_OK), 0);
+    assert_int_equal(twi_cache_trim(f->folder, 0, NULL, &freed, &err), TW_OK);
+    expect_ok(err);
+}
+
+static void a_file_deleted_while_open_goes_on_and_is_gone_when_closed(void **state)
+{
+    const fixture *f = *state;
+    tw_err err = {0};
+    uint64_t freed;
+    twi_cache *c = open_cache(f);
+    put(c, 1);
+    assert_true(twi_cache_is_kept(c));
+    assert_int_equal(twi_cache_trim(f->folder, 0, NULL, &freed, &err), TW_OK);
+    assert_false(twi_cache_is_kept(c));
+    put(c, 2);
+    expect_row(c, 1);
+    expect_row(c, 2);
+    twi_cache *other = open_cache(f); // begins anew
+    bool is_bad;
+    assert_int_equal(find(other, 1, &is_bad), -1);
+    put(other, 5);
+    expect_row(other, 5);
+    twi_cache_close(other);
+    twi_cache_close(c);
+}
+
+// Four processes write the same and different rows into one file, one of them is killed, another deletes it once.
+static void several_processes_share_a_file_and_one_may_die(void **state)
+{
+    const fixture *f = *state;
+    enum { WRITERS = 4, ROWS = 300 };
+    pid_t child[WRITERS];
+    for (int w = 0; w < WRITERS; w++) {
+        child[w] = fork();
+        if (child[w] == 0) {
+            tw_err err = {0};
+            twi_cache *c = twi_cache_open(f->folder, key, ROW, &err);
+            for (int i = 0; c && i < ROWS; i++) {
+                uint8_t photo[16], row[ROW];
+                bool is_bad;
+                name_photo(photo, i + 50 * w);
+                memset(row, i + 50 * w, sizeof row);
+                if (twi_cache_find(c, photo, &is_bad) < 0)
+                    twi_cache_put(c, photo, row, NULL, &err);
+                if (w == 3 && i == ROWS / 2)
+                    raise(SIGKILL);
+            }
+            twi_cache_close(c);
+            _exit(err.status);
+        }
+    }
+    for (int w = 0; w < WRITERS; w++) {
+        int status;
+        waitpid(child[w], &status, 0);
+        assert_true(w == 3 ? WIFSIGNALED(status) : WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    twi_cache *c = open_cache(f);
+    for (int i = 0; i < ROWS + 100; i++)
+        expect_row(c, i);
+    twi_cache_close(c);
+}
+
+static void files_of_another_version_count_and_are_deleted(void **state)
+{
+    const fixture *f = *state;
+    tw_err err = {0};
+    uint64_t freed;
+    int fd = open(f->file, O_RDWR | O_CREAT, 0666);
+    assert_int_equal(write(fd, "TWFEAT1\n an older one", 21), 21);
+    close(fd);
+    json_t *list = twi_cache_list(f->folder, &err);
+    assert_int_equal(json_array_size(list), 1);
+    assert_int_equal(twi_json_int(json_array_get(list, 0), "rows", -1), 0);
+    json_decref(list);
+    assert_int_equal(twi_cache_trim(f->folder, 0, NULL, &freed, &err), TW_OK);
+    assert_int_equal(freed, 21);
+}
+
+static void the_limit_is_a_tenth_of_the_disk_and_ten_gigabytes_at_most(void **state)
+{
+    const fixture *f = *state;
+    uint64_t limit = twi_cache_limit(f->folder);
+    assert_true(limit > 0 && limit <= UINT64_C(10000000000));
+    assert_int_equal(twi_cache_limit("/nonexistent/folder"), UINT64_C(10000000000));
+}
+
+static void the_folder_is_marked_for_backups(void **state)
+{
+    const fixture *f = *state;
+    tw_err err = {0};
+    char folder[160], tag[200], text[64] = {0};
+    snprintf(folder, sizeof folder, "%s/inner", f->folder);
+    snprintf(tag, sizeof tag, "%s/CACHEDIR.TAG", folder);
+    assert_int_equal(twi_cache_folder(folder, &err), TW_OK);
+    assert_int_equal(twi_cache_folder(folder, &err), TW_OK);
+    FILE *in = fopen(tag, "rb");
+    assert_non_null(in);
+    assert_true(fread(text, 1, sizeof text - 1, in) > 40);
+    fclose(in);
+    assert_ptr_equal(strstr(text, "Signature: 8a477f597d28d172789f06886806bc55"), text);
+    unlink(tag);
+    rmdir(folder);
 }
 
 static void a_temporary_cache_leaves_nothing_behind(void **state)
@@ -251,6 +390,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_writers_share_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_of_another_kind_is_started_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_are_listed_and_trimmed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_used_longest_ago_goes_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_deleted_while_open_goes_on_and_is_gone_when_closed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(several_processes_share_a_file_and_one_may_die, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(files_of_another_version_count_and_are_deleted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_limit_is_a_tenth_of_the_disk_and_ten_gigabytes_at_most, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_folder_is_marked_for_backups, set_up, tear_down),
         cmocka_unit_test(a_temporary_cache_leaves_nothing_behind),
         cmocka_unit_test(a_folder_that_is_not_there_is_an_error_to_write_to),
     };
