@@ -123,10 +123,25 @@ static void begin_callbacks(twi_trainer *t)
     }
 }
 
+static tw_status open_factors(twi_trainer *t, tw_err *err)
+{
+    if (!t->o->rate_factor)
+        return TW_OK;
+    t->factor = twi_new((size_t)t->n_trained, sizeof *t->factor, "learning rates", err);
+    for (int i = 0; t->factor && i < t->n_trained; i++)
+        t->factor[i] = t->o->rate_factor(t->o->self, t->weight[i]);
+    return t->factor ? TW_OK : TW_ENOMEM;
+}
+
 static tw_status open_update(twi_trainer *t, bool is_new, tw_err *err)
 {
-    t->update = (twi_update){
-        .optimizer = &t->o->optimizer, .n = t->n_trained, .weight = t->weight, .slot = t->state->slot};
+    if (open_factors(t, err))
+        return TW_ENOMEM;
+    t->update = (twi_update){.optimizer = &t->o->optimizer,
+                             .n = t->n_trained,
+                             .weight = t->weight,
+                             .slot = t->state->slot,
+                             .factor = t->factor};
     tw_status status = twi_update_open(&t->update, err);
     if (!status && t->o->keeps_slots && is_new)
         twi_update_take(&t->update, t->m, t->schedule.kind != NULL, &t->state->steps);
@@ -168,6 +183,7 @@ static void trainer_close(twi_trainer *t)
     twi_update_close(&t->update);
     twi_meters_close(&t->meters);
     twi_free(t->was_trainable);
+    twi_free(t->factor);
     twi_free(t->weight);
     twi_free(t->gradient);
     twi_free(t->order);

@@ -78,6 +78,8 @@ typedef struct twi_fit_options {
     tw_setting optimizer, loss;
     tw_setting schedule;  // kind NULL: none
     double learning_rate; // > 0: overrides the optimizer's own
+    // Factor of the rate for a weight (of self); NULL: 1 for all.
+    double (*rate_factor)(void *self, const twi_weight *w);
     uint64_t seed;
     const twi_samples *validation;       // NULL: none
     const twi_frontier *from;            // samples are rows of this frontier; NULL: model inputs

@@ -118,6 +118,7 @@ tw_status twi_trainer_step(twi_trainer *t, int64_t at, int64_t count, twi_tally 
     double loss = twi_loss_batch(&t->o->loss, twi_plan_final(plan), twi_run_logits(run), output, &call);
     if (!isfinite(loss))
         return diverged(t, loss, err);
+    t->watch.batch_photos = count;
     t->watch.batch_loss = loss / (double)count + penalty;
     tally->loss += loss + penalty * (double)count;
     tally->right += twi_count_right(output, t->y, count, t->k);

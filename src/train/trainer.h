@@ -26,6 +26,7 @@ typedef struct twi_trainer {
     uint32_t *order;          // [n] this epoch's order
     float *y, *sample_weight; // [batch, k], [batch]
     double lr;                // of the current step
+    double *factor;           // [n_trained] of the rate, or NULL
     twi_watch watch;
 } twi_trainer;
 

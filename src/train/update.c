@@ -152,9 +152,10 @@ static void step_part(const twi_update *u, const twi_optimizer_step *whole, int6
     u->kind->step(u->optimizer, &o);
 }
 
-static void step_weight(const twi_update *u, int i, twi_optimizer_step *o, const float *gradient)
+static void step_weight(const twi_update *u, int i, double lr, twi_optimizer_step *o, const float *gradient)
 {
     twi_weight *w = u->weight[i];
+    o->lr = u->factor ? lr * u->factor[i] : lr;
     o->n = twi_shape_count(&w->shape);
     o->w = w->data;
     o->g = gradient;
@@ -164,10 +165,10 @@ static void step_weight(const twi_update *u, int i, twi_optimizer_step *o, const
     double decay =
         u->kind->decay ? u->kind->decay(u->optimizer, &w->shape) : common(u->optimizer, "weight_decay");
     if (decay > 0) {
-        float share = (float)decay, lr = (float)o->lr;
+        float share = (float)decay, rate = (float)o->lr;
 #pragma omp parallel for simd if (o->n >= MANY)
         for (int64_t j = 0; j < o->n; j++)
-            o->w[j] -= o->w[j] * share * lr;
+            o->w[j] -= o->w[j] * share * rate;
     }
     if (u->kind->whole)
         u->kind->whole(u->optimizer, &w->shape, o);
@@ -204,7 +205,7 @@ void twi_update_step(twi_update *u, double lr, uint64_t step, float *const *grad
         if (u->kind->begin)
             u->kind->begin(u->optimizer, &o);
         for (int i = 0; i < u->n; i++)
-            step_weight(u, i, &o, gradient[i]);
+            step_weight(u, i, lr, &o, gradient[i]);
     }
     if (u->average >= 0)
         move_averages(u, step);

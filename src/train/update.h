@@ -14,6 +14,7 @@ typedef struct twi_update {
     int n;                       // trained weights
     twi_weight **weight;         // [n]
     float **slot;                // [n * per_weight]; NULL where a weight has none
+    const double *factor;        // [n] of the learning rate; NULL: 1
     // by twi_update_open
     const twi_optimizer_kind *kind;
     int own, per_weight;    // slots of the kind; of each weight
