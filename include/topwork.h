@@ -166,7 +166,7 @@ typedef struct tw_field {
     size_t offset;              // of the member
     const char *otherwise;      // default, as text on the command line would give it; NULL: zero bytes
     double low, high;           // range of numbers (inclusive)
-    const char *const *choices; // NULL-ended, for TW_FIELD_CHOICE
+    const char *const *choices; // NULL-ended, for TW_FIELD_CHOICE; TW_FIELD_INT: a word that is kept as 0
     const tw_setting_kind *(*find)(const char *name); // for TW_FIELD_SETTING; NULL result: unknown name
     const char *const *(*names)(void);                // for messages: NULL-ended names `find` knows
     const char *group; // help: heading over this row and those after it, or NULL
@@ -262,7 +262,7 @@ typedef struct tw_train_options {
     const char *lr; // a number, or "auto"
     const char *optimizer, *loss;
     const char *schedule, *metrics, *callbacks;
-    int64_t batch_size;
+    int64_t batch_size; // 0: auto
     double l1, l2;
     bool proximal;
     double dropout; // negative: as the head says
@@ -271,8 +271,11 @@ typedef struct tw_train_options {
     double mixup, cutmix;
     int64_t fine_tune; // epochs
     const char *fine_tune_from;
-    double fine_tune_lr; // 0: lr / 100
-    int bn;              // 0 the model's, 1 freeze, 2 train
+    double fine_tune_lr;      // 0: lr / 100
+    double fine_tune_stem;    // share of that rate for the first layer that learns; 0: 1
+    int64_t fine_tune_warmup; // steps
+    int64_t unfreeze_every;   // epochs; 0: all at once
+    int bn;                   // 0 the model's, 1 freeze, 2 train
     double val_split, test_split;
     const char *val, *test; // folders
     const char *labels, *label_regex;

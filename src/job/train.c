@@ -338,6 +338,11 @@ static void clear(training *t)
     twi_photos_clear(&t->photos);
     twi_classifier_clear(&t->classifier);
     json_decref(t->rates);
+    for (int i = 0; i < TWI_PHASES; i++)
+        json_decref(t->batches[i]);
+    twi_tuning_close(&t->tuning);
+    json_decref(t->schedule_drawn);
+    json_decref(t->dropped);
     json_decref(t->readings);
     twi_str_clear(&t->reading);
     twi_tfevents_close(t->events);
