@@ -32,7 +32,8 @@ typedef struct twi_photos_options {
 } twi_photos_options;
 
 // Looks through the folder; opens no photo. Nothing there, one class, mixed layout: TW_EUNUSABLE with advice. The layouts
-// are rows of source_list.inc: folders (class folders, with or without train/val/test), names (cat.0.jpg), table (CSV).
+// are rows of source_list.inc: folders (class folders, with or without train/val/test), idx (MNIST files), names (cat.0.jpg),
+// table (CSV).
 tw_status twi_photos_open(const char *root, const twi_photos_options *o, twi_photos *photos, tw_err *err);
 void twi_photos_clear(twi_photos *photos);
 
