@@ -264,6 +264,8 @@ static tw_status validate(twi_trainer *t, twi_epoch *e, tw_err *err)
     for (int i = 0; i < TWI_METRICS_MAX; i++)
         scores.metric[i] = NAN;
     tw_status status = t->validation ? twi_scorer_run(t->validation, NULL, &scores, err) : TW_OK;
+    if (!status && t->validation && !isfinite(scores.loss))
+        status = twi_trainer_diverged(t, scores.loss, err);
     e->val_loss = scores.loss;
     e->val_accuracy = scores.accuracy;
     memcpy(e->val_metric, scores.metric, sizeof e->val_metric);
@@ -388,6 +390,8 @@ static tw_status finish(twi_trainer *t, tw_status status, tw_err *err)
         return status;
     if (t->o->keeps_last && !status && !is_quiet)
         end_with_averages(t);
+    else if ((status || is_quiet) && t->state->history.best_epoch < 0)
+        twi_trainer_restore_first(t);
     else if (restores || status || is_quiet)
         twi_trainer_restore_best(t);
     if (!status && t->o->keeps_slots)

@@ -55,16 +55,6 @@ static const float *weights_of(twi_trainer *t, const uint32_t *index, int64_t co
     return t->sample_weight;
 }
 
-static tw_status diverged(const twi_trainer *t, double loss, tw_err *err)
-{
-    return twi_fail(
-        err, TW_EDIVERGED,
-        "%s: the loss became %s at step %llu with learning rate %g; the best weights so far are kept"
-        "\ntry  a smaller --lr, for example %g",
-        t->o->phase, isnan(loss) ? "NaN" : "infinite", (unsigned long long)t->state->steps, t->lr,
-        t->lr / 10);
-}
-
 static tw_status go_back(twi_trainer *t, twi_run *run, tw_err *err)
 {
     tw_status status = twi_run_backward(run, t->o->seed, t->state->steps, err);
@@ -100,6 +90,8 @@ tw_status twi_trainer_step(twi_trainer *t, int64_t at, int64_t count, twi_tally 
         inputs[i] = twi_run_input(run, i);
     double penalty = regularization(t);
     tw_status status = t->train->read(t->train->self, index, count, index + count, n_next, inputs, err);
+    if (!status)
+        status = twi_check_samples(t->train, t->o->phase, index, count, plan, inputs, err);
     t->lr = t->schedule.kind ? twi_schedule_rate(&t->schedule, t->state->steps) : t->state->learning_rate;
     t->state->steps++;
     twi_targets(t->train, index, count, t->k, t->y);
@@ -117,12 +109,13 @@ tw_status twi_trainer_step(twi_trainer *t, int64_t at, int64_t count, twi_tally 
     const float *output = twi_run_output(run, 0);
     double loss = twi_loss_batch(&t->o->loss, twi_plan_final(plan), twi_run_logits(run), output, &call);
     if (!isfinite(loss))
-        return diverged(t, loss, err);
+        return twi_trainer_diverged(t, loss, err);
     t->watch.batch_photos = count;
     t->watch.batch_loss = loss / (double)count + penalty;
     tally->loss += loss + penalty * (double)count;
     tally->right += twi_count_right(output, t->y, count, t->k);
     tally->seen += count;
     twi_meters_add(&t->meters, count, t->y, output);
-    return go_back(t, run, err);
+    status = go_back(t, run, err);
+    return status ? status : twi_trainer_check_weights(t, at + count == t->train->n, err);
 }

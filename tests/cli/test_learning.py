@@ -131,6 +131,13 @@ class Learning(unittest.TestCase):
             models.append(self.history("run" + stem)[-1]["loss"])
         self.assertNotEqual(*models)
 
+    def test_divergence_is_exit_4_and_leaves_a_model_that_answers(self):
+        said = self.train("--epochs", "3", "--lr", "1e30", "--optimizer", "sgd", "--loss", "mean_squared_error", "--l2", "1", code=4)
+        self.assertIn("try  a smaller --lr", said)
+        done = run("evaluate", str(self.root / "run/model.keras"), str(self.root / "photos"), "--format", "json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("NaN", done.stdout)
+
 
 if __name__ == "__main__":
     unittest.main()

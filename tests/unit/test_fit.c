@@ -311,6 +311,112 @@ static void a_weight_learns_with_its_share_of_the_rate(void **unused)
     tw_model_free(fresh);
 }
 
+// ---------------------------------------------------------------------------------------------- numbers that are none
+
+typedef struct poison {
+    int at, seen; // steps: when a weight is poisoned, and how many were done
+    tw_model *m;
+    float value;
+} poison;
+
+static void poison_weight(void *self, twi_moment moment, int64_t epoch, int64_t step, twi_watch *w)
+{
+    poison *p = self;
+    (void)epoch, (void)step, (void)w;
+    if (moment != TWI_BATCH_BEGIN)
+        return;
+    twi_layer *layer = twi_model_find(p->m, "dense");
+    if (++p->seen == p->at)
+        layer->weights[0].data[7] = p->value;
+}
+
+// The kernel's poisoned number belongs to a unit behind ReLU, which may hide it from the loss.
+static void a_weight_that_is_no_number_stops_within_three_steps(void **unused)
+{
+    (void)unused;
+    const float values[] = {NAN, INFINITY, -INFINITY};
+    for (int i = 0; i < 3; i++)
+        for (int at = 1; at <= 8; at++) {
+            tw_err err = {0};
+            tw_model *m = small_model(), *kept = small_model();
+            twi_samples s = samples();
+            poison p = {.at = at, .m = m, .value = values[i]};
+            twi_fit_options o = trial_options();
+            twi_history h = {0};
+            o.on_moment = poison_weight;
+            o.self = &p;
+            twi_fit(m, &s, &o, &h, &err);
+            expect_error(err, TW_EDIVERGED, "dense/kernel");
+            assert_true(strstr(err.msg, "smaller --lr"));
+            assert_true(p.seen <= at + 3);
+            // The best epoch's weights, or the first ones.
+            twi_fit_options again = trial_options();
+            twi_history other = {0};
+            tw_err none = {0};
+            again.epochs = h.best_epoch + 1;
+            again.keeps_last = true;
+            if (h.epochs.n)
+                twi_fit(kept, &s, &again, &other, &none);
+            expect_ok(none);
+            expect_same_weights(m, kept, true);
+            twi_history_clear(&other);
+            twi_history_clear(&h);
+            tw_model_free(m);
+            tw_model_free(kept);
+        }
+}
+
+static const char *photo_name(void *self, int64_t i)
+{
+    static char name[32];
+    (void)self;
+    snprintf(name, sizeof name, "photos/%d.jpg", (int)i);
+    return name;
+}
+
+static void a_photo_that_is_no_number_is_named_before_anything_learns_from_it(void **unused)
+{
+    (void)unused;
+    for (int is_validation = 0; is_validation < 2; is_validation++) {
+        tw_err err = {0};
+        tw_model *m = small_model(), *fresh = small_model();
+        twi_samples s = samples();
+        s.name = photo_name;
+        pixels[13][5] = NAN;
+        twi_samples clean = s;
+        clean.n = 13;
+        twi_fit_options o = trial_options();
+        o.validation = &s;
+        twi_history h = {0};
+        twi_fit(m, is_validation ? &clean : &s, &o, &h, &err);
+        expect_error(err, TW_EDIVERGED, "photos/13.jpg holds numbers that are NaN or infinite");
+        assert_string_equal(err.where, "photos/13.jpg");
+        if (!is_validation)
+            expect_same_weights(m, fresh, true);
+        twi_history_clear(&h);
+        tw_model_free(m);
+        tw_model_free(fresh);
+    }
+}
+
+static void a_rate_that_is_far_too_large_leaves_the_first_weights(void **unused)
+{
+    (void)unused;
+    tw_err err = {0};
+    tw_model *m = small_model(), *fresh = small_model();
+    twi_samples s = samples();
+    twi_fit_options o = trial_options();
+    o.optimizer = (tw_setting){.kind = twi_optimizer_find("sgd"), .value = {1e30}};
+    o.loss = (tw_setting){.kind = twi_loss_find("mse")};
+    twi_history h = {0};
+    twi_fit(m, &s, &o, &h, &err);
+    expect_error(err, TW_EDIVERGED, "learning rate 1e+30");
+    expect_same_weights(m, fresh, true);
+    twi_history_clear(&h);
+    tw_model_free(m);
+    tw_model_free(fresh);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +425,9 @@ int main(void)
         cmocka_unit_test(validation_follows_the_weights_of_each_epoch),
         cmocka_unit_test(a_found_rate_is_a_tenth_of_the_best_and_nothing_has_learned),
         cmocka_unit_test(a_found_batch_size_fits_and_nothing_has_learned),
+        cmocka_unit_test(a_weight_that_is_no_number_stops_within_three_steps),
+        cmocka_unit_test(a_photo_that_is_no_number_is_named_before_anything_learns_from_it),
+        cmocka_unit_test(a_rate_that_is_far_too_large_leaves_the_first_weights),
         cmocka_unit_test(a_weight_learns_with_its_share_of_the_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
