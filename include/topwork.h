@@ -277,6 +277,7 @@ typedef struct tw_train_options {
     int64_t unfreeze_every;   // epochs; 0: all at once
     int bn;                   // 0 the model's, 1 freeze, 2 train
     double val_split, test_split;
+    int64_t per_class;      // 0: all photos
     const char *val, *test; // folders
     const char *labels, *label_regex;
     int64_t patience;
@@ -629,6 +630,7 @@ typedef struct tw_photos_options {
     tw_context *tw;
     const char *folder;
     double val_split, test_split; // shares of each class; drawn from `seed`, stratified
+    int64_t per_class;            // at most so many of each class in each part, drawn from `seed`; 0: all
     int64_t seed;                 // 0: 1
     const char *val, *test;       // further folders for these parts
     const char *labels;           // CSV file path,label

@@ -36,6 +36,7 @@ const tw_field tw_train_fields[] = {
     TWI_OPTION_LABEL_REGEX(train),
     {TWI_FLOAT("val_split", "share of the photos that validates", train, val_split, 0, 0.99), .otherwise = "0.2"},
     {TWI_FLOAT("test_split", "share of the photos kept for a final test", train, test_split, 0, 0.95), .otherwise = "0"},
+    {TWI_INT("per_class", "use at most so many photos of each class; 0: all", train, per_class, 0, TW_DIM_MAX), .otherwise = "0"},
     {TWI_TEXT("val", "folder of validation photos, instead of a share", train, val), .value = "DIR"},
     {TWI_TEXT("test", "folder of test photos, instead of a share", train, test), .value = "DIR"},
 

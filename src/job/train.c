@@ -45,6 +45,8 @@ static tw_status find_photos(training *t, tw_err *err)
                             .needs_classes = true};
     tw_status status = twi_photos_open(t->o->photos, &o, &t->photos, err);
     if (!status)
+        status = twi_photos_limit(&t->photos, t->o->per_class, (uint64_t)t->o->seed, err);
+    if (!status)
         status = twi_photos_split(&t->photos, t->o->val_split, t->o->test_split, (uint64_t)t->o->seed, err);
     if (status)
         return status;

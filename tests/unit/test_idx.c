@@ -99,6 +99,22 @@ static void a_folder_of_idx_files_is_a_data_set_with_parts(void **state)
     twi_photos_clear(&photos);
 }
 
+static void a_limit_keeps_as_many_of_each_class_in_their_order(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    twi_photos photos;
+    twi_photos_options o = {.needs_classes = true};
+    twi_photos_open(folder, &o, &photos, &err);
+    twi_photos_limit(&photos, 4, 1, &err);
+    expect_ok(err);
+    assert_int_equal(twi_photos_count(&photos, TWI_TRAIN), 3 * 4);
+    assert_int_equal(twi_photos_count(&photos, TWI_TEST), 3 * 3); // there are no more
+    for (size_t i = 1; i < photos.at.n; i++)
+        assert_true(photos.at.at[i].label >= photos.at.at[i - 1].label);
+    twi_photos_clear(&photos);
+}
+
 static void a_picture_is_read_by_its_number(void **state)
 {
     (void)state;
@@ -178,6 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder_of_idx_files_is_a_data_set_with_parts),
+        cmocka_unit_test(a_limit_keeps_as_many_of_each_class_in_their_order),
         cmocka_unit_test(a_picture_is_read_by_its_number),
         cmocka_unit_test(what_is_damaged_is_refused),
         cmocka_unit_test(labels_must_be_as_many_as_pictures),
