@@ -189,6 +189,17 @@ static tw_status read_checkpoint(training *t, twi_fit_state *state, tw_err *err)
 
 // ------------------------------------------------------------------------------------------------------------------ fit
 
+static void write_histograms(training *t, int64_t step, tw_err *err)
+{
+    twi_weights all = {0};
+    tw_status status = twi_model_weights(t->classifier.model, &all, err);
+    for (int i = 0; !status && i < all.n; i++)
+        if (all.at[i]->is_trainable && all.at[i]->is_set)
+            status = twi_tfevents_histogram(t->events, all.path[i], step, all.at[i]->data,
+                                            twi_shape_count(&all.at[i]->shape), err);
+    twi_weights_clear(&all);
+}
+
 // --tensorboard: the epoch's values; epochs of the second phase go on counting.
 static void write_events(training *t, const twi_epoch *e)
 {
@@ -210,6 +221,8 @@ static void write_events(training *t, const twi_epoch *e)
         if (!isnan(value))
             twi_tfevents_scalar(t->events, tag, step, value, &err);
     }
+    if (t->events && !err.status)
+        write_histograms(t, step, &err);
     if (t->events)
         twi_tfevents_flush(t->events, &err);
     if (err.status && !t->has_warned)
