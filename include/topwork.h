@@ -166,7 +166,7 @@ typedef struct tw_field {
     size_t offset;              // of the member
     const char *otherwise;      // default, as text on the command line would give it; NULL: zero bytes
     double low, high;           // range of numbers (inclusive)
-    const char *const *choices; // NULL-ended, for TW_FIELD_CHOICE
+    const char *const *choices; // NULL-ended, for TW_FIELD_CHOICE; TW_FIELD_INT: a word that is kept as 0
     const tw_setting_kind *(*find)(const char *name); // for TW_FIELD_SETTING; NULL result: unknown name
     const char *const *(*names)(void);                // for messages: NULL-ended names `find` knows
     const char *group; // help: heading over this row and those after it, or NULL
@@ -262,7 +262,7 @@ typedef struct tw_train_options {
     const char *lr; // a number, or "auto"
     const char *optimizer, *loss;
     const char *schedule, *metrics, *callbacks;
-    int64_t batch_size;
+    int64_t batch_size; // 0: auto
     double l1, l2;
     bool proximal;
     double dropout; // negative: as the head says
@@ -271,9 +271,13 @@ typedef struct tw_train_options {
     double mixup, cutmix;
     int64_t fine_tune; // epochs
     const char *fine_tune_from;
-    double fine_tune_lr; // 0: lr / 100
-    int bn;              // 0 the model's, 1 freeze, 2 train
+    double fine_tune_lr;      // 0: lr / 100
+    double fine_tune_stem;    // share of that rate for the first layer that learns; 0: 1
+    int64_t fine_tune_warmup; // steps
+    int64_t unfreeze_every;   // epochs; 0: all at once
+    int bn;                   // 0 the model's, 1 freeze, 2 train
     double val_split, test_split;
+    int64_t per_class;      // 0: all photos
     const char *val, *test; // folders
     const char *labels, *label_regex;
     int64_t patience;
@@ -628,6 +632,7 @@ typedef struct tw_photos_options {
     tw_context *tw;
     const char *folder;
     double val_split, test_split; // shares of each class; drawn from `seed`, stratified
+    int64_t per_class;            // at most so many of each class in each part, drawn from `seed`; 0: all
     int64_t seed;                 // 0: 1
     const char *val, *test;       // further folders for these parts
     const char *labels;           // CSV file path,label

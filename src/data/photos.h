@@ -32,7 +32,8 @@ typedef struct twi_photos_options {
 } twi_photos_options;
 
 // Looks through the folder; opens no photo. Nothing there, one class, mixed layout: TW_EUNUSABLE with advice. The layouts
-// are rows of source_list.inc: folders (class folders, with or without train/val/test), names (cat.0.jpg), table (CSV).
+// are rows of source_list.inc: folders (class folders, with or without train/val/test), idx (MNIST files), names (cat.0.jpg),
+// table (CSV).
 tw_status twi_photos_open(const char *root, const twi_photos_options *o, twi_photos *photos, tw_err *err);
 void twi_photos_clear(twi_photos *photos);
 
@@ -41,6 +42,8 @@ void twi_photos_clear(twi_photos *photos);
 // same split as folders where the names sort alike. Photos whose part the folders gave keep it (has_parts): only a part
 // they left out is drawn from the training photos.
 tw_status twi_photos_split(twi_photos *photos, double val, double test, uint64_t seed, tw_err *err);
+// Keeps at most per_class photos of each class in each part, drawn from seed; 0: all. Before the split.
+tw_status twi_photos_limit(twi_photos *photos, int64_t per_class, uint64_t seed, tw_err *err);
 // How many photos of a part (label ≥ 0, not skipped).
 int64_t twi_photos_count(const twi_photos *photos, twi_part part);
 

@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,6 +36,10 @@ void twi_recipe_work_clear(twi_recipe_work *work)
     twi_free(work->bytes);
     twi_free(work->rows);
     twi_picture_clear(&work->picture);
+    for (int i = 0; i < 2; i++) {
+        twi_idx_clear(&work->idx[i]);
+        twi_free(work->idx_path[i]);
+    }
     *work = (twi_recipe_work){0};
 }
 
@@ -64,9 +70,8 @@ static tw_status read_all(int fd, const char *path, size_t size, twi_recipe_work
     return TW_OK;
 }
 
-tw_status twi_recipe_read(const char *path, twi_recipe_work *work, uint8_t hash[16], tw_err *err)
+static tw_status read_file(const char *path, twi_recipe_work *work, tw_err *err)
 {
-    work->n = 0;
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat info;
@@ -83,6 +88,81 @@ tw_status twi_recipe_read(const char *path, twi_recipe_work *work, uint8_t hash[
         status = read_all(fd, path, (size_t)info.st_size, work, err);
     if (fd >= 0)
         close(fd);
+    return status;
+}
+
+// --------------------------------------------------------------------------------------------- pictures in IDX files
+
+// Where the number of FILE#N begins, if FILE is an IDX file by its name; else NULL.
+static const char *number_of(const char *path)
+{
+    const char *mark = strrchr(path, '#');
+    if (!mark || !mark[1] || strspn(mark + 1, "0123456789") != strlen(mark + 1) || strlen(mark) > 12)
+        return NULL;
+    char name[256];
+    const char *base = mark;
+    while (base > path && base[-1] != '/')
+        base--;
+    snprintf(name, sizeof name, "%.*s", (int)(mark - base), base);
+    return twi_idx_has_pictures(name) ? mark + 1 : NULL;
+}
+
+static tw_status open_idx(twi_recipe_work *work, const char *path, size_t n, const twi_idx **found,
+                          tw_err *err)
+{
+    for (int i = 0; i < 2; i++)
+        if (work->idx_path[i] && strncmp(work->idx_path[i], path, n) == 0 && !work->idx_path[i][n]) {
+            *found = &work->idx[i];
+            return TW_OK;
+        }
+    int i = work->idx_next;
+    twi_idx_clear(&work->idx[i]);
+    twi_free(work->idx_path[i]);
+    twi_str file = {0};
+    twi_str_add_n(&file, path, n);
+    work->idx_path[i] = twi_str_take(&file, err);
+    tw_status status = work->idx_path[i] ? twi_idx_read(work->idx_path[i], 3, &work->idx[i], err) : TW_ENOMEM;
+    if (status) {
+        twi_free(work->idx_path[i]);
+        work->idx_path[i] = NULL;
+        return status;
+    }
+    work->idx_next = !i;
+    *found = &work->idx[i];
+    return TW_OK;
+}
+
+static tw_status read_idx(const char *path, const char *number, twi_recipe_work *work, tw_err *err)
+{
+    const twi_idx *idx = NULL;
+    int64_t picture = strtoll(number, NULL, 10);
+    tw_status status = open_idx(work, path, (size_t)(number - 1 - path), &idx, err);
+    if (status)
+        return status;
+    if (picture >= idx->count)
+        return twi_fail_at(err, TW_EUNUSABLE, path, -1, "%s: the file holds %lld pictures", path,
+                           (long long)idx->count);
+    size_t n = twi_idx_bmp_size(idx);
+    if (work->room < n) {
+        twi_free(work->bytes);
+        work->room = 0;
+        work->bytes = twi_new_aligned(n, 1, "a photo", err);
+        if (!work->bytes)
+            return TW_ENOMEM;
+        work->room = n;
+    }
+    twi_idx_bmp(idx, picture, work->bytes);
+    work->n = n;
+    return TW_OK;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- both
+
+tw_status twi_recipe_read(const char *path, twi_recipe_work *work, uint8_t hash[16], tw_err *err)
+{
+    work->n = 0;
+    const char *number = number_of(path);
+    tw_status status = number ? read_idx(path, number, work, err) : read_file(path, work, err);
     if (!status && hash) {
         XXH128_canonical_t bytes;
         XXH128_canonicalFromHash(&bytes, XXH3_128bits(work->bytes, work->n));

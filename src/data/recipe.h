@@ -3,6 +3,7 @@
 #ifndef TWI_DATA_RECIPE_H
 #define TWI_DATA_RECIPE_H
 
+#include "codec/idx.h"
 #include "codec/picture.h"
 #include "graph/info.h"
 
@@ -44,9 +45,15 @@ typedef struct twi_recipe_work {
     twi_picture picture;
     float *rows;      // scratch of the resize
     size_t rows_room; // bytes
+    // IDX files read last, since photos of training and test may take turns.
+    twi_idx idx[2];
+    char *idx_path[2];
+    int idx_next; // to be given up
 } twi_recipe_work;
 void twi_recipe_work_clear(twi_recipe_work *work);
 
+// A photo is a file, or FILE#N: picture N of an IDX file.
+//
 // File → dst [height, width, 3] f32. hash (may be NULL) receives XXH128 of the file's bytes: the photo's name in the
 // feature cache, before decoding. TW_EMALFORMED: unreadable picture, the reason in err.
 tw_status twi_recipe_read(const char *path, twi_recipe_work *work, uint8_t hash[16],

@@ -60,6 +60,48 @@ tw_status twi_photos_split(twi_photos *photos, double val, double test, uint64_t
     return TW_OK;
 }
 
+// Frees those that are not marked and closes the gaps.
+static void keep_marked(twi_photos *photos, const bool *is_kept)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < photos->at.n; i++) {
+        if (is_kept[i]) {
+            photos->at.at[n++] = photos->at.at[i];
+            continue;
+        }
+        twi_free(photos->at.at[i].path);
+        twi_free(photos->at.at[i].skipped);
+    }
+    photos->at.n = n;
+}
+
+tw_status twi_photos_limit(twi_photos *photos, int64_t per_class, uint64_t seed, tw_err *err)
+{
+    size_t n = photos->at.n;
+    if (per_class <= 0)
+        return TW_OK;
+    uint32_t *order = twi_new(n, sizeof *order, "the split", err);
+    bool *is_kept = twi_new(n, sizeof *is_kept, "the split", err);
+    int64_t *count = twi_new(photos->classes.n * TWI_PARTS, sizeof *count, "the split", err);
+    tw_status status = order && is_kept && count ? TW_OK : TW_ENOMEM;
+    for (size_t i = 0; !status && i < n; i++)
+        order[i] = (uint32_t)i;
+    if (!status) {
+        twi_rng rng = twi_rng_at(seed, TWI_RNG_SPLIT, 1, 0);
+        twi_rng_shuffle(&rng, order, (uint32_t)n);
+        for (size_t i = 0; i < n; i++) {
+            const twi_photo *photo = &photos->at.at[order[i]];
+            is_kept[order[i]] =
+                photo->label < 0 || count[photo->label * TWI_PARTS + (int)photo->part]++ < per_class;
+        }
+        keep_marked(photos, is_kept);
+    }
+    twi_free(order);
+    twi_free(is_kept);
+    twi_free(count);
+    return status;
+}
+
 int64_t twi_photos_count(const twi_photos *photos, twi_part part)
 {
     int64_t count = 0;

@@ -3,6 +3,7 @@
 
 #include "job/learn.h"
 
+#include <math.h>
 #include <string.h>
 
 static const tw_field optimizer_field = {
@@ -35,6 +36,9 @@ static tw_status read_settings(const tw_compile_options *o, twi_compiled *c, tw_
     }
     if (!status && o->schedule)
         status = twi_setting_text(&c->schedule, o->schedule, &schedule_field, "schedule", err);
+    // It stands in the place of the rate, so what it begins with is kept in it.
+    if (!status && c->schedule.kind && isnan(c->schedule.value[0]))
+        c->schedule.value[0] = optimizer->value[0];
     return status ? status : twi_metrics_text(&c->metrics, o->metrics, "metrics", err);
 }
 

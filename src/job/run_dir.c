@@ -14,7 +14,8 @@
 static const char *const run_files[] = {"args.json",   "model.keras",     "labels.txt",
                                         "history.csv", "results.json",    "split.csv",
                                         "skipped.csv", "predictions.csv", "checkpoint.tw",
-                                        "plan.json",   "report.html",     "checkpoint-fine-tune.tw"};
+                                        "plan.json",   "report.html",     "checkpoint-fine-tune.tw",
+                                        "choices.json"};
 enum { N_RUN_FILES = sizeof run_files / sizeof *run_files };
 
 char *twi_run_file(const char *dir, const char *name, tw_err *err)

@@ -46,6 +46,8 @@ static tw_status find_photos(training *t, tw_err *err)
                             .needs_classes = true};
     tw_status status = twi_photos_open(t->o->photos, &o, &t->photos, err);
     if (!status)
+        status = twi_photos_limit(&t->photos, t->o->per_class, (uint64_t)t->o->seed, err);
+    if (!status)
         status = twi_photos_split(&t->photos, t->o->val_split, t->o->test_split, (uint64_t)t->o->seed, err);
     if (status)
         return status;
@@ -343,6 +345,11 @@ static void clear(training *t)
     twi_classifier_clear(&t->classifier);
     twi_training_clear_plan(t);
     json_decref(t->rates);
+    for (int i = 0; i < TWI_PHASES; i++)
+        json_decref(t->batches[i]);
+    twi_tuning_close(&t->tuning);
+    json_decref(t->schedule_drawn);
+    json_decref(t->dropped);
     json_decref(t->readings);
     twi_str_clear(&t->reading);
     twi_tfevents_close(t->events);

@@ -54,11 +54,17 @@ static tw_status write_results(training *t, tw_err *err)
                      .seed = (uint64_t)t->o->seed,
                      .memory_estimate = t->memory_estimate,
                      .rates = t->rates,
+                     .schedule = t->schedule_drawn,
+                     .dropped = t->dropped,
                      .reading = t->reading.n ? t->reading.text : NULL,
                      .readings = t->readings,
                      .is_interrupted = t->is_interrupted};
     for (int i = 0; i < t->n_phases; i++)
-        r.phase[i] = (twi_phase){.name = phase_names[i], .history = &t->history[i], .seconds = t->seconds[i]};
+        r.phase[i] = (twi_phase){.name = phase_names[i],
+                                 .history = &t->history[i],
+                                 .seconds = t->seconds[i],
+                                 .batch_size = t->batch_size[i],
+                                 .batches = t->batches[i]};
     return twi_results_write(t->dir, &r, err);
 }
 

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { SMALLEST = 8 }; // of --batch-size auto
+
 static const char *const phase_words[TWI_PHASES] = {"training the head", "fine-tuning"};
 
 // What a phase takes at its worst moment, with this batch size.
@@ -41,6 +43,12 @@ static tw_status phase_need(training *t, twi_phase_number phase, int64_t batch_s
     return TW_OK;
 }
 
+tw_status twi_training_need(training *t, twi_phase_number phase, int64_t batch_size, int64_t *most,
+                            tw_err *err)
+{
+    return phase_need(t, phase, batch_size, NULL, most, err);
+}
+
 // The largest batch of half, a quarter … that fits, as advice.
 static void advise(training *t, twi_phase_number phase, char *advice, size_t size)
 {
@@ -66,7 +74,8 @@ static tw_status check_phase(training *t, twi_phase_number phase, tw_err *err)
 {
     int64_t most = 0;
     char advice[256] = "", what[96];
-    tw_status status = phase_need(t, phase, t->o->batch_size, &t->feature_workers[phase], &most, err);
+    int64_t batch = t->o->batch_size > 0 ? t->o->batch_size : SMALLEST;
+    tw_status status = phase_need(t, phase, batch, &t->feature_workers[phase], &most, err);
     if (status)
         return status;
     twi_room room = twi_memory_room(t->memory);
@@ -74,7 +83,7 @@ static tw_status check_phase(training *t, twi_phase_number phase, tw_err *err)
         t->memory_estimate = room.used + most;
     if (most > room.bytes)
         advise(t, phase, advice, sizeof advice);
-    snprintf(what, sizeof what, "%s with --batch-size %lld", phase_words[phase], (long long)t->o->batch_size);
+    snprintf(what, sizeof what, "%s with --batch-size %lld", phase_words[phase], (long long)batch);
     return twi_memory_check(most, t->memory, what, advice, err);
 }
 

@@ -199,6 +199,17 @@ static tw_status read_checkpoint(training *t, twi_fit_state *state, tw_err *err)
 
 // ------------------------------------------------------------------------------------------------------------------ fit
 
+static void write_histograms(training *t, int64_t step, tw_err *err)
+{
+    twi_weights all = {0};
+    tw_status status = twi_model_weights(t->classifier.model, &all, err);
+    for (int i = 0; !status && i < all.n; i++)
+        if (all.at[i]->is_trainable && all.at[i]->is_set)
+            status = twi_tfevents_histogram(t->events, all.path[i], step, all.at[i]->data,
+                                            twi_shape_count(&all.at[i]->shape), err);
+    twi_weights_clear(&all);
+}
+
 // --tensorboard: the epoch's values; epochs of the second phase go on counting.
 static void write_events(training *t, const twi_epoch *e)
 {
@@ -220,6 +231,8 @@ static void write_events(training *t, const twi_epoch *e)
         if (!isnan(value))
             twi_tfevents_scalar(t->events, tag, step, value, &err);
     }
+    if (t->events && !err.status)
+        write_histograms(t, step, &err);
     if (t->events)
         twi_tfevents_flush(t->events, &err);
     if (err.status && !t->has_warned)
@@ -279,6 +292,8 @@ static int64_t patience_of(const training *t)
 static void say_end(training *t)
 {
     const twi_history *h = &t->history[t->phase];
+    if (t->phase == TWI_FINE_TUNE && t->tuning.is_destroyed)
+        return;
     if (h->is_cancelled)
         twi_say(t->tw, stage_names[t->phase], "stopped; the best epoch so far is kept");
     else if (h->is_stopped_early)
@@ -323,6 +338,38 @@ static tw_status store_compiled(training *t, const twi_fit_options *o, tw_err *e
     return twi_compile_store(t->classifier.model, &c, err);
 }
 
+static tw_status keep_pictures(training *t, const twi_fit_options *o, tw_err *err)
+{
+    int64_t steps = (t->part[TWI_TRAIN].samples.n + o->batch_size - 1) / o->batch_size * o->epochs;
+    json_t *schedule = twi_training_schedule(t, o->phase, o->learning_rate, steps);
+    if (schedule && !t->schedule_drawn)
+        t->schedule_drawn = json_array();
+    if (schedule)
+        json_array_append_new(t->schedule_drawn, schedule);
+    if (t->phase == TWI_HEAD && !t->dropped)
+        t->dropped = twi_training_dropped(t, o->seed, err);
+    return err && err->status ? err->status : TW_OK;
+}
+
+static void on_moment(void *self, twi_moment moment, int64_t epoch, int64_t step, twi_watch *w)
+{
+    (void)step;
+    twi_tuning_moment(self, moment, epoch, w);
+}
+
+static void tune(training *t, twi_fit_options *o)
+{
+    const twi_history *head = &t->history[TWI_HEAD];
+    t->tuning.rate = o->learning_rate;
+    t->tuning.step = (int64_t)o->state->steps;
+    if (head->best_epoch >= 0 && head->best_epoch < (int64_t)head->epochs.n)
+        t->tuning.head_loss = head->epochs.at[head->best_epoch].loss;
+    o->rate_factor = twi_tuning_factor;
+    o->on_moment = on_moment;
+    // A checkpoint is of the layers that learned then; what is freed next is freed at the beginning of the epoch.
+    twi_tuning_unfreeze(t, o->state->next_epoch > 0 ? o->state->next_epoch - 1 : 0);
+}
+
 static tw_status fit(training *t, tw_err *err)
 {
     bool is_head = t->phase == TWI_HEAD;
@@ -331,7 +378,6 @@ static tw_status fit(training *t, tw_err *err)
     tw_status status = read_checkpoint(t, &state, err);
     twi_fit_options o = {.phase = phase_names[t->phase],
                          .epochs = is_head ? t->o->epochs : t->o->fine_tune,
-                         .batch_size = t->o->batch_size,
                          .optimizer = t->optimizer,
                          .loss = t->loss,
                          .schedule = t->schedule,
@@ -356,14 +402,24 @@ static tw_status fit(training *t, tw_err *err)
                          .on_epoch = on_epoch,
                          .on_state = on_state,
                          .is_cancelled = fit_cancelled};
+    if (!status)
+        status = twi_training_batch(t, stage_names[t->phase], &o, err);
     if (!status && t->lr == 0)
         status = find_rate(t, &o, err);
-    if (!status)
+    if (!status && !is_head)
+        tune(t, &o);
+    while (!status) {
+        twi_history_clear(&t->history[t->phase]);
         status = twi_fit(t->classifier.model, &t->part[TWI_TRAIN].samples, &o, &t->history[t->phase], err);
+        if (!t->history[t->phase].is_changed)
+            break;
+    }
     // A stop in the middle of an epoch writes nothing: the optimizer's slots are ahead of the kept weights by then. The last
     // checkpoint on disk is from the end of an epoch, and going on from there gives the same bits.
     if (!status && t->o->save_optimizer)
         status = store_compiled(t, &o, err);
+    if (!status)
+        status = keep_pictures(t, &o, err);
     if (!status)
         say_end(t);
     twi_fit_state_clear(&state);
@@ -400,6 +456,8 @@ static tw_status begin(training *t, twi_phase_number phase, tw_err *err)
     tw_status status = twi_training_frontier(t, phase, &t->frontier, err);
     if (!status && t->frontier.is_all)
         status = twi_fail(err, TW_EINVAL, "nothing to train: every weight is frozen");
+    if (!status && phase == TWI_FINE_TUNE)
+        status = twi_tuning_open(t, err);
     return status ? status : open_samples(t, err);
 }
 
@@ -434,7 +492,7 @@ static tw_status evaluate_part(training *t, twi_part part, twi_evaluation *e, tw
     tw_status status = TW_OK;
     if (n)
         status = twi_score(t->classifier.model, &s->samples, &t->loss, t->frontier.n ? &t->frontier : NULL,
-                           t->o->batch_size, t->threads, rows, &scores, err);
+                           t->batch_size[t->phase], t->threads, rows, &scores, err);
     if (!status)
         status = twi_evaluate(rows, k, s->label, n, (int64_t)t->photos.classes.n, &t->loss, e, err);
     if (!status && n)

@@ -13,6 +13,20 @@
 
 typedef enum twi_phase_number { TWI_HEAD, TWI_FINE_TUNE, TWI_PHASES } twi_phase_number;
 
+enum { TWI_FIRST_STEPS = 20 };
+
+// Of fine-tuning (train_tune.c).
+typedef struct twi_tuning {
+    twi_vec(twi_layer *) layers; // of the trunk that learn in the end, from the stem on; lent
+    int parts;                   // in which they are freed
+    size_t first;                // of the layers, that learns now
+    int64_t step;                // done
+    double rate, head_loss;      // head_loss: training loss of the head's best epoch
+    double loss[TWI_FIRST_STEPS];
+    int n_losses;
+    bool is_destroyed; // the loss rose: stopped
+} twi_tuning;
+
 typedef struct training {
     tw_context *tw;
     const tw_train_options *o;
@@ -28,7 +42,12 @@ typedef struct training {
     twi_callbacks callbacks;
     twi_augment augment;
     double lr;
-    json_t *rates; // what was measured for --lr auto, or NULL
+    int64_t batch_size[TWI_PHASES];
+    json_t *batches[TWI_PHASES]; // what was measured for --batch-size auto, or NULL
+    twi_tuning tuning;
+    json_t *rates;          // what was measured for --lr auto, or NULL
+    json_t *schedule_drawn; // rates of the steps, phase by phase, or NULL
+    json_t *dropped;        // what dropout switched off in the head, or NULL
     twi_precision precision;
     const char *precision_text;
     bool has_plan;                    // --plan was given
@@ -62,6 +81,20 @@ typedef struct training {
 // train_memory.c: refuses what will not fit, fine-tuning included, before anything is begun. TW_ENOMEM with advice.
 tw_status twi_training_check_memory(training *t, tw_err *err);
 
+// What a phase would take with this batch size.
+tw_status twi_training_need(training *t, twi_phase_number phase, int64_t batch_size, int64_t *most,
+                            tw_err *err);
+
+// train_batch.c: o->batch_size, as asked or measured.
+tw_status twi_training_batch(training *t, const char *stage, twi_fit_options *o, tw_err *err);
+
+// train_tune.c. Open when everything that will learn in the end is free.
+tw_status twi_tuning_open(training *t, tw_err *err);
+void twi_tuning_close(twi_tuning *u);
+double twi_tuning_factor(void *self, const twi_weight *w); // of the rate; self: the training
+void twi_tuning_unfreeze(training *t, int64_t epoch);
+void twi_tuning_moment(training *t, twi_moment moment, int64_t epoch, twi_watch *w);
+
 // train_phase.c: where a phase's trainable part starts, and whether rows of that are kept, or photos decoded each time.
 tw_status twi_training_frontier(training *t, twi_phase_number phase, twi_frontier *frontier, tw_err *err);
 bool twi_training_keeps_rows(const twi_frontier *frontier);
@@ -82,6 +115,9 @@ tw_status twi_training_choices(const training *t, bool has_features, const twi_c
                                tw_err *err);
 tw_status twi_training_write_plan(training *t, tw_err *err); // plan.json
 void twi_training_clear_plan(training *t);
+// train_pictures.c: what a report draws besides curves; yours. NULL: nothing to draw (or err).
+json_t *twi_training_schedule(const training *t, const char *phase, double rate, int64_t steps);
+json_t *twi_training_dropped(const training *t, uint64_t seed, tw_err *err);
 
 // train_reading.c: what the curves say, into t->reading and to the listener.
 tw_status twi_training_read(training *t, tw_err *err);

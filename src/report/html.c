@@ -41,7 +41,10 @@ static const char style[] =
     "val{stroke:var(--val)}"
     "circle.train{fill:var(--train)}circle.val{fill:var(--val)}.best{stroke:var(--accent);stroke-dasharray:4 "
     "3}"
-    ".phase{stroke:var(--soft);stroke-dasharray:2 4}"
+    ".pictures{grid-template-columns:repeat(auto-fit,minmax(420px,1fr))}.lines{white-space:pre-line}"
+    ".phase{stroke:var(--soft);stroke-dasharray:2 "
+    "4}.after{fill:var(--bad);opacity:.08}.bar{fill:var(--train)}"
+    ".none{fill:var(--val)}.off{fill:var(--line)}.on{fill:var(--val)}"
     ".key{float:right}.key i{display:inline-block;width:14px;height:3px;vertical-align:middle;margin:0 5px 0 "
     "10px}"
     ".key i.train{background:var(--train)}.key i.val{background:var(--val)}"
@@ -137,7 +140,7 @@ static void add_facts(page *p)
     twi_str_add(&p->out, "</section>");
     const char *reading = twi_json_string(p->results, "reading", NULL);
     if (reading) {
-        twi_str_add(&p->out, "<p class=card>");
+        twi_str_add(&p->out, "<p class=\"card lines\">");
         twi_html_text(&p->out, reading);
         twi_str_add(&p->out, "</p>");
     }
@@ -182,6 +185,14 @@ static int64_t kept_epoch(const page *p, const double *val_loss, const double *l
     return kept;
 }
 
+// Epochs of a run of one phase that early stopping ended; else 0.
+static int64_t stopped_after(const page *p)
+{
+    const json_t *phases = json_object_get(p->results, "phases"), *phase = json_array_get(phases, 0);
+    bool is_stopped = json_array_size(phases) == 1 && twi_json_bool(phase, "stopped_early", false);
+    return is_stopped ? twi_json_int(phase, "epochs", 0) : 0;
+}
+
 static tw_status add_curves(page *p, tw_err *err)
 {
     int64_t n = (int64_t)p->history.rows.n - 1, second;
@@ -195,6 +206,7 @@ static tw_status add_curves(page *p, tw_err *err)
         int64_t best = kept_epoch(p, val_loss, loss, n, &second);
         twi_chart chart = {
             .title = "loss", .train = loss, .val = val_loss, .n = n, .best = best, .second_phase = second};
+        chart.stopped = stopped_after(p);
         twi_str_add(&p->out, "<h2>How it learned</h2><section class=two>");
         twi_html_chart(&p->out, &chart);
         chart.title = "accuracy";
@@ -379,6 +391,7 @@ static tw_status build(page *p, tw_err *err)
     add_facts(p);
     tw_status status = add_curves(p, err);
     if (!status) {
+        twi_html_learning(&p->out, p->results);
         add_classes(p);
         status = add_mistakes(p, err);
     }

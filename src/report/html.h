@@ -20,8 +20,13 @@ typedef struct twi_chart {
     int64_t n, best;           // best: epoch from 0, or -1
     int64_t second_phase;      // first epoch of the second phase, or -1
     bool is_share;             // values are 0…1 and shown in percent
+    int64_t stopped; // epochs after which early stopping ended the phase that is kept; 0: it did not
 } twi_chart;
 void twi_html_chart(twi_str *out, const twi_chart *chart);
+
+// What happened to rates and weights, from results.json: the search for a rate, the schedule, what the kernels look like,
+// and what dropout switched off in two steps. Each only where there is something to show.
+void twi_html_learning(twi_str *out, const json_t *results);
 
 // The confusion matrix as a table whose cells are shaded by their share of the row.
 void twi_html_confusion(twi_str *out, const json_t *scores);

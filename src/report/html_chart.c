@@ -137,14 +137,31 @@ static void add_mark(twi_str *out, const twi_chart *c, double x, const char *cla
                    c->is_share ? HEIGHT - BOTTOM - 6 : TOP + 10, is_right ? "end" : "start", text);
 }
 
+// Before the best epoch it still learns what holds for other photos too; after it, what holds for these photos alone.
+static void add_sides(twi_str *out, const twi_chart *c, const axes *a)
+{
+    double x = x_of(a, c->best), end = x_of(a, c->n - 1);
+    if (c->second_phase > 0 || c->best < 0 || end - x < 60)
+        return;
+    twi_str_printf(out, "<rect class=after x=%.1f y=%d width=%.1f height=%d />", x, TOP, end - x,
+                   HEIGHT - TOP - BOTTOM);
+    twi_str_printf(out, "<text x=%.1f y=%d text-anchor=end>%s</text>", end - 4, HEIGHT - BOTTOM - 6,
+                   end - x > 220 ? "from here on it only learns the photos by heart" : "no better");
+}
+
 void twi_html_chart(twi_str *out, const twi_chart *c)
 {
     axes a = fit_axes(c);
     twi_str_add(out, "<figure><figcaption>");
     twi_html_text(out, c->title);
+    if (c->stopped)
+        twi_html_printf(out, " · stopped early after %lld epochs, epoch %lld kept", (long long)c->stopped,
+                        (long long)c->best + 1);
     twi_str_add(
         out, " <span class=key><i class=train></i>training <i class=val></i>validation</span></figcaption>");
     twi_str_printf(out, "<svg viewBox=\"0 0 %d %d\" role=img>", WIDTH, HEIGHT);
+    if (!c->is_share && isfinite(c->val[0]))
+        add_sides(out, c, &a);
     add_grid(out, c, &a);
     if (c->second_phase > 0)
         add_mark(out, c, (x_of(&a, c->second_phase) + x_of(&a, c->second_phase - 1)) / 2, "phase",

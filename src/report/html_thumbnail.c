@@ -1,6 +1,6 @@
 // Thumbnails of report.html: small JPEGs as data URIs, so that the report stays one file. See html.h.
 
-#include "codec/picture.h"
+#include "data/recipe.h"
 #include "report/html.h"
 
 #include <string.h>
@@ -44,19 +44,14 @@ static tw_status shrink(const twi_picture *from, int64_t side, twi_picture *to, 
 bool twi_html_thumbnail(twi_str *out, const char *path, int64_t side)
 {
     tw_err err = {0};
-    twi_source source;
+    twi_recipe_work work = {0};
     twi_picture full = {0}, small = {0};
-    uint8_t *photo = NULL, *jpeg = NULL;
-    size_t n = 0, n_jpeg = 0;
-    tw_status status = twi_source_open(&source, path, &err);
-    if (!status) {
-        photo = twi_source_all(&source, &n, &err);
-        twi_source_close(&source);
-        status = photo ? TW_OK : TW_ENOMEM;
-    }
+    uint8_t *jpeg = NULL;
+    size_t n_jpeg = 0;
+    tw_status status = twi_recipe_read(path, &work, NULL, &err);
     twi_picture_options o = {.enough_width = side, .enough_height = side};
     if (!status)
-        status = twi_picture_read(photo, n, path, &o, &full, &err);
+        status = twi_picture_read(work.bytes, work.n, path, &o, &full, &err);
     if (!status)
         status = shrink(&full, side, &small, &err);
     if (!status)
@@ -66,7 +61,7 @@ bool twi_html_thumbnail(twi_str *out, const char *path, int64_t side)
         add_base64(out, jpeg, n_jpeg);
     }
     twi_free(jpeg);
-    twi_free(photo);
+    twi_recipe_work_clear(&work);
     twi_picture_clear(&small);
     twi_picture_clear(&full);
     return !status;

@@ -13,6 +13,8 @@ typedef struct twi_phase {
     const char *name; // "head", "fine_tune"
     const twi_history *history;
     double seconds;
+    int64_t batch_size;
+    const json_t *batches; // of --batch-size auto: [{"size", "photos_per_second"}]; NULL: not measured
 } twi_phase;
 
 // The facts of a run; everything is lent.
@@ -33,6 +35,8 @@ typedef struct twi_results {
     const char *reading;      // what the curves say, in words; NULL: nothing
     const json_t *readings;   // the same, a list of {"rule", "text", "try"}; NULL: none
     const json_t *rates;      // of --lr auto: {"chosen", "rate": […], "loss": […]}; NULL: none
+    const json_t *schedule; // rates of the steps: [{"phase", "step": […], "rate": […]}]; NULL: no schedule
+    const json_t *dropped; // what dropout did: [{"layer", "rate", "units", "steps": [[0 or 1, …], …]}]; NULL
     uint64_t seed;
     int64_t memory_estimate; // bytes that were expected to be taken; 0: not estimated
     bool is_interrupted;
@@ -42,6 +46,9 @@ typedef struct twi_results {
 tw_status twi_results_write(const char *dir, const twi_results *r, tw_err *err);
 // results.json as a value (yours to json_decref).
 json_t *twi_results_json(const twi_results *r, tw_err *err);
+
+// Of each kernel that was trained: {"weight", "values", "zero", "small", "histogram"}; see weights.c. NULL: TW_ENOMEM.
+json_t *twi_weights_json(const tw_model *m, tw_err *err);
 
 // Writes <dir>/report.html: one file, no scripts or fonts from elsewhere, photos as thumbnails inside. TW_EUNUSABLE where
 // dir holds no results.json.

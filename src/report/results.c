@@ -43,6 +43,9 @@ static json_t *phases_json(const twi_results *r)
                                 (json_int_t)h->epochs.n, "seconds", r->phase[i].seconds, "best_epoch",
                                 (json_int_t)h->best_epoch + 1, "stopped_early", (int)h->is_stopped_early);
         json_object_set_new(one, "step_seconds", number(h->step_seconds));
+        json_object_set_new(one, "batch_size", json_integer((json_int_t)r->phase[i].batch_size));
+        if (r->phase[i].batches)
+            json_object_set_new(one, "batch_sizes", json_deep_copy(r->phase[i].batches));
         json_array_append_new(list, one);
     }
     return list;
@@ -75,30 +78,6 @@ static json_t *params_json(const tw_model *m, tw_err *err)
     twi_weights_clear(&all);
     return json_pack("{sI sI sI}", "total", count[0] + count[1], "trainable", count[1], "non_trainable",
                      count[0]);
-}
-
-// Of each kernel that was trained: shares of numbers that are zero and nearly so. Small is |w| < 1e-3.
-static json_t *sparsity_json(const tw_model *m, tw_err *err)
-{
-    twi_weights all = {0};
-    json_t *list = json_array();
-    if (twi_model_weights(m, &all, err))
-        return list;
-    for (int i = 0; i < all.n; i++) {
-        const twi_weight *w = all.at[i];
-        if (!w->is_trainable || w->shape.rank < 2 || !w->data)
-            continue;
-        int64_t n = twi_shape_count(&w->shape), zeros = 0, small = 0;
-        for (int64_t j = 0; j < n; j++) {
-            zeros += w->data[j] == 0;
-            small += fabsf(w->data[j]) < 1e-3f;
-        }
-        json_array_append_new(list, json_pack("{ss sI sf sf}", "weight", all.path[i], "values", (json_int_t)n,
-                                              "zero", (double)zeros / (double)n, "small",
-                                              (double)small / (double)n));
-    }
-    twi_weights_clear(&all);
-    return list;
 }
 
 static json_t *versions_json(void)
@@ -136,7 +115,7 @@ json_t *twi_results_json(const twi_results *r, tw_err *err)
                             ? number((double)r->n_decoded / r->features_seconds)
                             : json_null());
     json_object_set_new(all, "params", params_json(r->model, err));
-    json_object_set_new(all, "sparsity", sparsity_json(r->model, err));
+    json_object_set_new(all, "sparsity", twi_weights_json(r->model, err));
     json_object_set_new(all, "precision", json_string(r->precision));
     json_object_set_new(all, "versions", versions_json());
     json_object_set_new(all, "seed", json_integer((json_int_t)r->seed));
@@ -144,6 +123,10 @@ json_t *twi_results_json(const twi_results *r, tw_err *err)
     json_object_set_new(all, "interrupted", json_boolean(r->is_interrupted));
     if (r->rates)
         json_object_set_new(all, "learning_rates", json_deep_copy(r->rates));
+    if (r->schedule)
+        json_object_set_new(all, "schedule", json_deep_copy(r->schedule));
+    if (r->dropped)
+        json_object_set_new(all, "dropout", json_deep_copy(r->dropped));
     if (r->reading)
         json_object_set_new(all, "reading", json_string(r->reading));
     if (r->readings)

@@ -23,6 +23,7 @@ typedef struct twi_watch {
     const twi_epoch *epoch;     // the one that ended
     const twi_metrics *metrics; // names of epoch->metric
     double batch_loss;          // of the batch that ended, penalties included
+    int64_t batch_photos;       // photos in it
     double *learning_rate;      // may be changed; NULL: a schedule decides
     bool wants_stop;            // set to end training
     bool is_best;               // set by early stopping: these weights are the ones to keep

@@ -154,6 +154,8 @@ static tw_status open_photos(const tw_photos_options *o, twi_store *s, tw_err *e
     status = twi_photos_open(o->folder, &options, &s->photos, err);
     twi_free(classes);
     uint64_t seed = o->seed ? (uint64_t)o->seed : 1;
+    if (!status && !o->unlabelled)
+        status = twi_photos_limit(&s->photos, o->per_class, seed, err);
     return status || o->unlabelled ? status : twi_photos_split(&s->photos, val, test, seed, err);
 }
 

@@ -48,6 +48,7 @@ typedef struct twi_part_samples {
     twi_samples samples;
     int64_t *photo; // [samples.n] index into photos
     int32_t *label;
+    const twi_photos *photos;     // lent
     const twi_features *features; // lent; NULL: pixels
     const twi_features *original,
         *copies; // epoch e reads copy e mod (n_copies + 1); copy 0 is the photo itself

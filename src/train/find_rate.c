@@ -2,7 +2,7 @@
 
 #include "train/find_rate.h"
 
-#include <string.h>
+#include "train/trial.h"
 
 #define FIRST_RATE 1e-7
 #define GROWTH     1e8 // of the rate, over all steps
@@ -44,29 +44,12 @@ static bool is_cancelled(void *self)
 static tw_status run(tw_model *m, const twi_samples *train, finder *f, tw_err *err)
 {
     twi_fit_options o = *f->asked;
-    o.validation = NULL;
-    o.early_stopping = (tw_setting){0};
-    o.patience = 0;
-    o.metrics = (twi_metrics){0};
-    o.epochs = TWI_RATES_MAX;
-    o.keeps_last = true;
-    o.keeps_slots = false;
-    o.state = NULL;
     o.self = f;
-    o.on_progress = NULL;
-    o.on_epoch = NULL;
-    o.on_state = NULL;
     o.on_moment = on_moment;
     o.is_cancelled = is_cancelled;
-    // A loss that is no number ends the search as a large one does.
-    tw_status status = twi_callbacks_text(&o.callbacks, "terminate_on_nan", "callbacks", err);
     o.schedule = (tw_setting){.kind = twi_schedule_find("exponential_decay"),
                               .value = {FIRST_RATE, TWI_RATES_MAX - 1, GROWTH, 0}};
-    twi_history history = {0};
-    if (!status)
-        status = twi_fit(m, train, &o, &history, err);
-    twi_history_clear(&history);
-    return status;
+    return twi_trial(m, train, &o, err);
 }
 
 static tw_status choose(twi_rates *r, tw_err *err)
@@ -90,29 +73,6 @@ tw_status twi_find_rate(tw_model *m, const twi_samples *train, const twi_fit_opt
 {
     *rates = (twi_rates){0};
     finder f = {.asked = o, .rates = rates};
-    twi_weights all = {0};
-    tw_status status = twi_model_weights(m, &all, err);
-    float **kept = twi_new((size_t)all.n, sizeof *kept, "copies of weights", err);
-    for (int i = 0; !status && kept && i < all.n; i++) {
-        size_t n = (size_t)twi_shape_count(&all.at[i]->shape);
-        if (!all.at[i]->is_set || !(all.at[i]->is_trainable || all.at[i]->is_state))
-            continue;
-        kept[i] = twi_new(n, sizeof **kept, "copies of weights", err);
-        if (!kept[i])
-            status = TW_ENOMEM;
-        else
-            memcpy(kept[i], all.at[i]->data, n * sizeof **kept);
-    }
-    if (!status)
-        status = kept ? run(m, train, &f, err) : TW_ENOMEM;
-    for (int i = 0; kept && i < all.n; i++) {
-        if (kept[i]) {
-            memcpy(all.at[i]->data, kept[i], (size_t)twi_shape_count(&all.at[i]->shape) * sizeof **kept);
-            all.at[i]->version++;
-        }
-        twi_free(kept[i]);
-    }
-    twi_free(kept);
-    twi_weights_clear(&all);
+    tw_status status = run(m, train, &f, err);
     return status ? status : choose(rates, err);
 }

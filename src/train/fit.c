@@ -125,10 +125,25 @@ static void begin_callbacks(twi_trainer *t)
     }
 }
 
+static tw_status open_factors(twi_trainer *t, tw_err *err)
+{
+    if (!t->o->rate_factor)
+        return TW_OK;
+    t->factor = twi_new((size_t)t->n_trained, sizeof *t->factor, "learning rates", err);
+    for (int i = 0; t->factor && i < t->n_trained; i++)
+        t->factor[i] = t->o->rate_factor(t->o->self, t->weight[i]);
+    return t->factor ? TW_OK : TW_ENOMEM;
+}
+
 static tw_status open_update(twi_trainer *t, bool is_new, tw_err *err)
 {
-    t->update = (twi_update){
-        .optimizer = &t->o->optimizer, .n = t->n_trained, .weight = t->weight, .slot = t->state->slot};
+    if (open_factors(t, err))
+        return TW_ENOMEM;
+    t->update = (twi_update){.optimizer = &t->o->optimizer,
+                             .n = t->n_trained,
+                             .weight = t->weight,
+                             .slot = t->state->slot,
+                             .factor = t->factor};
     tw_status status = twi_update_open(&t->update, err);
     if (!status && t->o->keeps_slots && is_new)
         twi_update_take(&t->update, t->m, t->schedule.kind != NULL, &t->state->steps);
@@ -170,6 +185,7 @@ static void trainer_close(twi_trainer *t)
     twi_update_close(&t->update);
     twi_meters_close(&t->meters);
     twi_free(t->was_trainable);
+    twi_free(t->factor);
     twi_free(t->weight);
     twi_free(t->gradient);
     twi_free(t->order);
@@ -250,6 +266,8 @@ static tw_status validate(twi_trainer *t, twi_epoch *e, tw_err *err)
     for (int i = 0; i < TWI_METRICS_MAX; i++)
         scores.metric[i] = NAN;
     tw_status status = t->validation ? twi_scorer_run(t->validation, NULL, &scores, err) : TW_OK;
+    if (!status && t->validation && !isfinite(scores.loss))
+        status = twi_trainer_diverged(t, scores.loss, err);
     e->val_loss = scores.loss;
     e->val_accuracy = scores.accuracy;
     memcpy(e->val_metric, scores.metric, sizeof e->val_metric);
@@ -374,6 +392,8 @@ static tw_status finish(twi_trainer *t, tw_status status, tw_err *err)
         return status;
     if (t->o->keeps_last && !status && !is_quiet)
         end_with_averages(t);
+    else if ((status || is_quiet) && t->state->history.best_epoch < 0)
+        twi_trainer_restore_first(t);
     else if (restores || status || is_quiet)
         twi_trainer_restore_best(t);
     if (!status && t->o->keeps_slots)

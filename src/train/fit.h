@@ -20,6 +20,7 @@ typedef struct twi_samples {
     tw_status (*read)(void *self, const uint32_t *index, int64_t count, const uint32_t *next, int64_t n_next,
                       float *const dst[], tw_err *err);
     void (*begin_epoch)(void *self, int64_t epoch); // NULL: every epoch reads the same
+    const char *(*name)(void *self, int64_t i);     // of sample i, for messages; NULL: they have none
     void *self;
 } twi_samples;
 
@@ -78,6 +79,8 @@ typedef struct twi_fit_options {
     tw_setting optimizer, loss;
     tw_setting schedule;  // kind NULL: none
     double learning_rate; // > 0: overrides the optimizer's own
+    // Factor of the rate for a weight (of self); NULL: 1 for all.
+    double (*rate_factor)(void *self, const twi_weight *w);
     uint64_t seed;
     const twi_samples *validation;       // NULL: none
     const twi_frontier *from;            // samples are rows of this frontier; NULL: model inputs
@@ -133,6 +136,11 @@ void twi_scorer_free(twi_scorer *scorer);
 tw_status twi_score(const tw_model *m, const twi_samples *samples, const tw_setting *loss,
                     const twi_frontier *from, int64_t batch_size, int threads, float *output,
                     twi_scores *scores, tw_err *err);
+
+bool twi_all_finite(const float *x, int64_t n);
+// TW_EDIVERGED naming the first of `count` samples whose numbers (inputs of the plan) are not all finite.
+tw_status twi_check_samples(const twi_samples *s, const char *what, const uint32_t *index, int64_t count,
+                            const twi_plan *plan, float *const *inputs, tw_err *err);
 
 // Targets of `count` samples as rows of k numbers: one column of 0/1 for k = 1, else one-hot.
 void twi_targets(const twi_samples *s, const uint32_t *index, int64_t count, int64_t k, float *y);

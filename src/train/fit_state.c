@@ -103,7 +103,9 @@ static tw_status new_state(twi_trainer *t, tw_err *err)
     s->learning_rate = t->lr;
     s->history.best_epoch = -1;
     s->history.best = INFINITY;
-    return make_slots(t, err);
+    // What is gone back to when the first epoch already fails.
+    tw_status status = twi_trainer_keep(t, s->weight, err);
+    return status ? status : make_slots(t, err);
 }
 
 // Layers were frozen or freed since. A weight that is new was the same in the best epoch, and one that is frozen now is
@@ -166,13 +168,23 @@ tw_status twi_trainer_keep(twi_trainer *t, float **into, tw_err *err)
     return TW_OK;
 }
 
-void twi_trainer_restore_best(twi_trainer *t)
+static void restore(twi_trainer *t, float *const *from)
 {
     for (int i = 0; i < t->all.n; i++)
-        if (t->state->best && t->state->best[i]) {
-            memcpy(t->all.at[i]->data, t->state->best[i], (size_t)t->state->weight_size[i] * sizeof(float));
+        if (from && from[i]) {
+            memcpy(t->all.at[i]->data, from[i], (size_t)t->state->weight_size[i] * sizeof(float));
             t->all.at[i]->version++;
         }
+}
+
+void twi_trainer_restore_best(twi_trainer *t)
+{
+    restore(t, t->state->best);
+}
+
+void twi_trainer_restore_first(twi_trainer *t)
+{
+    restore(t, t->state->weight);
 }
 
 void twi_fit_state_clear(twi_fit_state *s)

@@ -39,7 +39,8 @@ static void threshold(twi_trainer *t)
 {
     for (int i = 0; i < t->n_trained; i++) {
         twi_weight *w = t->weight[i];
-        float size = (float)(t->lr * twi_setting_or(&w->regularizer, "l1", 0));
+        double rate = t->update.factor ? t->lr * t->update.factor[i] : t->lr;
+        float size = (float)(rate * twi_setting_or(&w->regularizer, "l1", 0));
         int64_t n = size > 0 ? twi_shape_count(&w->shape) : 0;
         for (int64_t j = 0; j < n; j++) {
             float left = fabsf(w->data[j]) - size;
@@ -58,16 +59,6 @@ static const float *weights_of(twi_trainer *t, const uint32_t *index, int64_t co
             (float)(t->o->sample_weight ? weight * (double)t->o->sample_weight[index[i]] : weight);
     }
     return t->sample_weight;
-}
-
-static tw_status diverged(const twi_trainer *t, double loss, tw_err *err)
-{
-    return twi_fail(
-        err, TW_EDIVERGED,
-        "%s: the loss became %s at step %llu with learning rate %g; the best weights so far are kept"
-        "\ntry  a smaller --lr, for example %g",
-        t->o->phase, isnan(loss) ? "NaN" : "infinite", (unsigned long long)t->state->steps, t->lr,
-        t->lr / 10);
 }
 
 static tw_status go_back(twi_trainer *t, twi_run *run, tw_err *err)
@@ -109,6 +100,8 @@ tw_status twi_trainer_step(twi_trainer *t, int64_t at, int64_t count, twi_tally 
         inputs[i] = twi_run_input(run, i);
     double penalty = regularization(t);
     tw_status status = t->train->read(t->train->self, index, count, index + count, n_next, inputs, err);
+    if (!status)
+        status = twi_check_samples(t->train, t->o->phase, index, count, plan, inputs, err);
     t->lr = t->schedule.kind ? twi_schedule_rate(&t->schedule, t->state->steps) : t->state->learning_rate;
     t->state->steps++;
     twi_targets(t->train, index, count, t->k, t->y);
@@ -126,11 +119,13 @@ tw_status twi_trainer_step(twi_trainer *t, int64_t at, int64_t count, twi_tally 
     const float *output = twi_run_output(run, 0);
     double loss = twi_loss_batch(&t->o->loss, twi_plan_final(plan), twi_run_logits(run), output, &call);
     if (!isfinite(loss))
-        return diverged(t, loss, err);
+        return twi_trainer_diverged(t, loss, err);
+    t->watch.batch_photos = count;
     t->watch.batch_loss = loss / (double)count + penalty;
     tally->loss += loss + penalty * (double)count;
     tally->right += twi_count_right(output, t->y, count, t->k);
     tally->seen += count;
     twi_meters_add(&t->meters, count, t->y, output);
-    return go_back(t, run, err);
+    status = go_back(t, run, err);
+    return status ? status : twi_trainer_check_weights(t, at + count == t->train->n, err);
 }

@@ -9,6 +9,12 @@
 
 // ------------------------------------------------------------------------------------------------------- shared parts
 
+static const char *path_of(void *self, int64_t i)
+{
+    const twi_part_samples *s = self;
+    return s->photos->at.at[s->photo[i]].path;
+}
+
 static tw_status choose_photos(const twi_photos *photos, twi_part part, const twi_features *f,
                                twi_part_samples *s, tw_err *err)
 {
@@ -25,7 +31,9 @@ static tw_status choose_photos(const twi_photos *photos, twi_part part, const tw
         s->photo[n] = (int64_t)i;
         s->label[n++] = photo->label;
     }
-    s->samples = (twi_samples){.n = n, .label = s->label, .n_classes = (int64_t)photos->classes.n, .self = s};
+    s->photos = photos;
+    s->samples = (twi_samples){
+        .n = n, .label = s->label, .n_classes = (int64_t)photos->classes.n, .name = path_of, .self = s};
     return TW_OK;
 }
 

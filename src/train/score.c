@@ -66,6 +66,8 @@ static tw_status score_batches(const twi_plan *plan, twi_run *run, const twi_sam
             index[i] = (uint32_t)(i < count ? at + i : at);
         tw_status status = s->read(s->self, index, batch, NULL, 0, inputs, err);
         if (!status)
+            status = twi_check_samples(s, "measuring", index, count, plan, inputs, err);
+        if (!status)
             status = twi_run_forward(run, 0, 0, err);
         if (status)
             return status;

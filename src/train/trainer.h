@@ -26,6 +26,7 @@ typedef struct twi_trainer {
     uint32_t *order;          // [n] this epoch's order
     float *y, *sample_weight; // [batch, k], [batch]
     double lr;                // of the current step
+    double *factor;           // [n_trained] of the rate, or NULL
     twi_watch watch;
 } twi_trainer;
 
@@ -38,11 +39,17 @@ typedef struct twi_tally {
 // fit_step.c: photos order[at … at + count - 1]. TW_EDIVERGED: the loss is no number.
 tw_status twi_trainer_step(twi_trainer *t, int64_t at, int64_t count, twi_tally *tally, tw_err *err);
 
+// fit_cause.c: TW_EDIVERGED naming what is NaN or infinite.
+tw_status twi_trainer_check_weights(const twi_trainer *t, bool is_last, tw_err *err);
+tw_status twi_trainer_diverged(const twi_trainer *t, double loss, tw_err *err);
+
 // fit_state.c
 // A new state, or an earlier one brought into the model; weights that are trained now and were not before begin anew.
 tw_status twi_trainer_state(twi_trainer *t, tw_err *err);
 // Copies of what training can change, into `into` (state->weight or state->best).
 tw_status twi_trainer_keep(twi_trainer *t, float **into, tw_err *err);
 void twi_trainer_restore_best(twi_trainer *t);
+// Where no epoch has ended yet: the weights from before.
+void twi_trainer_restore_first(twi_trainer *t);
 
 #endif

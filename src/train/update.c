@@ -166,6 +166,11 @@ static bool collect(const twi_update *u, uint64_t step, float *const *gradient)
     return is_due;
 }
 
+static double rate_of(const twi_update *u, int i)
+{
+    return u->factor ? u->lr * u->factor[i] : u->lr;
+}
+
 // The share that a weight shrinks by in a step.
 static float shrinks_by(const twi_update *u, const twi_weight *w)
 {
@@ -179,6 +184,7 @@ static void step_part(const twi_update *u, int i, const twi_optimizer_step *all,
                       const float *g)
 {
     twi_optimizer_step o = *all;
+    o.lr = rate_of(u, i);
     o.n = n;
     o.w = u->weight[i]->data + at;
     o.g = g;
@@ -200,9 +206,10 @@ static void step_weight(const twi_update *u, int i, twi_optimizer_step *o, const
 {
     twi_weight *w = u->weight[i];
     int64_t n = twi_shape_count(&w->shape);
-    float share = shrinks_by(u, w), lr = (float)o->lr;
+    float share = shrinks_by(u, w), lr = (float)rate_of(u, i);
     if (u->kind->whole) {
         shrink(w->data, n, share, lr);
+        o->lr = rate_of(u, i);
         o->n = n;
         o->w = w->data;
         o->g = gradient;
@@ -241,6 +248,7 @@ static void move_averages(const twi_update *u, uint64_t step)
 void twi_update_begin(twi_update *u, double lr, uint64_t step)
 {
     u->step = step;
+    u->lr = lr;
     u->all = (twi_optimizer_step){.lr = lr, .t = (step - 1) / u->every + 1};
     if (u->kind->begin)
         u->kind->begin(u->optimizer, &u->all);
@@ -249,7 +257,7 @@ void twi_update_begin(twi_update *u, double lr, uint64_t step)
 void twi_update_piece(const twi_update *u, int i, int64_t at, int64_t n, float *g)
 {
     clip_values(u, g, n);
-    shrink(u->weight[i]->data + at, n, shrinks_by(u, u->weight[i]), (float)u->all.lr);
+    shrink(u->weight[i]->data + at, n, shrinks_by(u, u->weight[i]), (float)rate_of(u, i));
     step_part(u, i, &u->all, at, n, g);
 }
 

@@ -14,6 +14,7 @@ typedef struct twi_update {
     int n;                       // trained weights
     twi_weight **weight;         // [n]
     float **slot;                // [n * per_weight]; NULL where a weight has none
+    const double *factor;        // [n] of the learning rate; NULL: 1
     // by twi_update_open
     const twi_optimizer_kind *kind;
     int own, per_weight;    // slots of the kind; of each weight
@@ -23,6 +24,7 @@ typedef struct twi_update {
     float *scratch;
     // of the step that has begun
     uint64_t step;
+    double lr;
     twi_optimizer_step all;
 } twi_update;
 

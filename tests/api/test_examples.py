@@ -80,6 +80,33 @@ class Examples(unittest.TestCase):
         self.assertEqual(out.count("look (Conv2D)"), 1)
         self.assertGreater(float(re.search(r"accuracy ([\d.]+)", out).group(1)), 0.9)
 
+    def shown(self, out):
+        """Each run's last and best validation loss, and its shares of zeros and small weights."""
+        pattern = r"^(.+?) +val loss ([\d.]+) \(best ([\d.]+), .*zero +([\d.]+) %, \|w\| < 0.001 +([\d.]+) %"
+        return {m[1]: tuple(map(float, m.groups()[1:])) for m in re.finditer(pattern, out, re.M)}
+
+    def test_regularization_shows_what_each_penalty_does(self):
+        page = self.root / "page.html"
+        fashion = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "topwork/photos/fashion-mnist"
+        if not fashion.exists():
+            print("only made-up pictures: Fashion-MNIST is not there (tools/assets.sh fashion-mnist)")
+        self.run_example("regularization", self.root / "absent", page, code=3)
+        sources = [None] + [fashion] * fashion.exists()
+        for source in sources:
+            self.check_pictures(self.shown(self.run_example("regularization", source or "", page)), page.read_text())
+
+    def check_pictures(self, runs, text):
+        self.assertEqual(list(runs), ["none", "L1", "L1, proximal", "L2", "dropout 0.5"])
+        last, best, zero, small = zip(*runs.values())
+        self.assertEqual((zero[0], zero[1], zero[3]), (0, 0, 0))
+        self.assertGreater(zero[2], 5)  # only proximal steps give true zeros
+        self.assertGreater(small[1], 10 * small[0])  # L1 gathers weights near zero, L2 shrinks them
+        self.assertGreater(small[1], 3 * small[3])
+        self.assertTrue(all(l >= b for l, b in zip(last, best)))
+        self.assertLess(min(last[1:]), last[0])
+        for words in ("early stopping keeps this", "L1 against L2", "exactly zero", "step 2:", "cosine decay"):
+            self.assertIn(words, text)
+
     def test_verbs_takes_options_as_text(self):
         run = self.root / "run"
         out = self.run_example("verbs", self.photos, run, "model=mobilenet:0.25", "weights=none", "epochs=2")

@@ -209,7 +209,7 @@ class Usage(unittest.TestCase):
         self.assertEqual(subprocess.run(["bash", "-c", ask], capture_output=True, text=True).stdout, "auto freeze train\n")
         ask = script + '\nCOMP_WORDS=(topwork train --fine)\nCOMP_CWORD=2\n_topwork\necho "${COMPREPLY[@]}"'
         self.assertEqual(subprocess.run(["bash", "-c", ask], capture_output=True, text=True).stdout,
-                         "--fine-tune --fine-tune-from --fine-tune-lr\n")
+                         "--fine-tune --fine-tune-from --fine-tune-lr --fine-tune-stem --fine-tune-warmup\n")
 
     def test_full_disk_under_standard_output_is_exit_7(self):
         if not os.path.exists("/dev/full"):

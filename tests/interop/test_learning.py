@@ -277,6 +277,31 @@ def test_fit_of_a_small_network_is_keras_s(regularizer, tmp_path):
     assert worst(back.get_weights(), m.get_weights()) <= 1e-4
 
 
+def split_fit(tmp_path, keep=None, **options):
+    """validation_split is the end of the samples; ours trains on the first `keep` of the others. Returns both histories."""
+    m = cnn(3, "l2", optimizer=options.pop("optimizer", None))
+    m.save(tmp_path / "m.keras")
+    x, t = photos(41, 3, 1)
+    n = int(41 * (1 - .3))
+    lines = driver("fit", model=tmp_path / "m.keras", epochs=5, batch=8, val_x=write(tmp_path / "vx.f32", x[n:]),
+                   val_t=write(tmp_path / "vt.f32", t[n:]), class_weight="2,.5,1", **files(tmp_path, x[:keep or n], t[:keep or n]))
+    h = m.fit(x, targets(t, 3), 8, 5, 0, validation_split=.3, shuffle=False, class_weight={0: 2., 1: .5, 2: 1.}).history
+    return history_of(lines), h
+
+
+def far(ours, theirs):
+    return max(np.abs(np.ravel(ours[k]) - np.ravel(v)).max() for k, v in theirs.items())
+
+
+def test_validation_split(tmp_path):
+    # 28 samples to train on: three batches of 8 and one of 4.
+    assert far(*split_fit(tmp_path)) <= 1e-4
+
+
+def test_a_last_batch_that_is_dropped_is_seen(tmp_path):
+    assert far(*split_fit(tmp_path, keep=24)) > 1e-2
+
+
 def test_a_penalty_left_out_of_the_validation_loss_is_seen(tmp_path):
     m = cnn(3, "l2")
     h, lines = compare_fit(tmp_path, m, photos(29, 3, 1), photos(13, 3, 2))
@@ -341,7 +366,7 @@ def test_a_loss_that_is_no_number(tmp_path):
     train = files(tmp_path, x * np.float32(3e38), t)
     with pytest.raises(DriverError) as e:
         driver("fit", model=tmp_path / "m.keras", epochs=5, batch=8, **train)
-    assert e.value.status == 4 and "smaller --lr" in e.value.message
+    assert e.value.status == 4 and "sample 0 holds numbers that are NaN or infinite" in e.value.message
     assert driver("fit", model=tmp_path / "m.keras", epochs=5, batch=8, callbacks="terminate_on_nan", **train)[-1]["stopped"]
 
 

@@ -200,6 +200,21 @@ static void a_schedule_and_a_plateau_do_not_mix(void **state)
     close_bench(&b);
 }
 
+static void a_schedule_begins_at_the_rate_that_was_compiled(void **state)
+{
+    (void)state;
+    bench b = open_bench("sgd");
+    tw_err err = {0};
+    tw_compile(b.model, .optimizer = "sgd", .learning_rate = 0.05, .loss = "mse", .schedule = "cosine_decay",
+               .err = &err);
+    tw_history *h = tw_fit(b.model, b.data, .epochs = 3, .err = &err);
+    expect_ok(err);
+    expect_near(tw_history_epoch(h, 0)->learning_rate, 0.05, 1e-9);
+    assert_true(tw_history_epoch(h, 2)->learning_rate < 0.04);
+    tw_history_free(h);
+    close_bench(&b);
+}
+
 static long lines_of(const char *path)
 {
     FILE *f = fopen(path, "r");
@@ -271,6 +286,7 @@ int main(void)
         cmocka_unit_test(layers_frozen_by_a_callback_stand_still),
         cmocka_unit_test(a_callback_changes_the_rate_and_stops),
         cmocka_unit_test(a_schedule_and_a_plateau_do_not_mix),
+        cmocka_unit_test(a_schedule_begins_at_the_rate_that_was_compiled),
         cmocka_unit_test(a_fit_leaves_the_files_it_is_asked_for),
         cmocka_unit_test(two_fits_are_one),
     };

@@ -282,9 +282,9 @@ static void structs_filled_by_hand_are_checked(void **state)
     expect_error(err, TW_EINVAL, "photos is missing");
     err = (tw_err){0};
     o = defaults(arena);
-    o.batch_size = 0;
+    o.batch_size = -1;
     tw_fields_check(tw_train_fields, &o, &err);
-    expect_error(err, TW_EINVAL, "batch_size must be in 1..65536, received 0");
+    expect_error(err, TW_EINVAL, "batch_size must be in 0..65536, received -1");
     err = (tw_err){0};
     o = defaults(arena);
     o.val_split = NAN;

@@ -4,6 +4,8 @@
 
 #include "layer/layer.h"
 #include "train/checkpoint.h"
+#include "train/find_batch.h"
+#include "train/find_rate.h"
 #include "train/update.h"
 
 #include <unistd.h>
@@ -35,6 +37,15 @@ static twi_samples samples(void)
             pixels[i][j] = (float)((i * 37 + j * 11) % 29) / 29 + (float)(labels[i] * (j % 3)) / 3;
     }
     return (twi_samples){.n = PHOTOS, .label = labels, .n_classes = 2, .read = read_pixels};
+}
+
+static tw_status read_many(void *self, const uint32_t *index, int64_t count, const uint32_t *next,
+                           int64_t n_next, float *const dst[], tw_err *err)
+{
+    (void)self, (void)next, (void)n_next, (void)err;
+    for (int64_t i = 0; i < count; i++)
+        memcpy(dst[0] + i * PIXELS, pixels[index[i] % PHOTOS], sizeof pixels[0]);
+    return TW_OK;
 }
 
 static tw_model *small_model(void)
@@ -291,6 +302,224 @@ static void validation_follows_the_weights_of_each_epoch(void **unused)
     twi_model_free(m);
 }
 
+// ------------------------------------------------------------------------------------------------------------- trials
+
+static twi_fit_options trial_options(void)
+{
+    return (twi_fit_options){
+        .phase = "head",
+        .epochs = EPOCHS,
+        .batch_size = 8,
+        .optimizer = {.kind = twi_optimizer_find("adam"), .value = {1e-2, 0.9, 0.999, 1e-7}},
+        .loss = {.kind = twi_loss_find("binary_crossentropy")},
+        .seed = 5,
+        .threads = 1};
+}
+
+static void a_found_rate_is_a_tenth_of_the_best_and_nothing_has_learned(void **unused)
+{
+    (void)unused;
+    tw_err err = {0};
+    tw_model *m = small_model(), *fresh = small_model();
+    twi_samples s = samples();
+    twi_fit_options o = trial_options();
+    twi_rates r;
+    assert_int_equal(twi_find_rate(m, &s, &o, &r, &err), TW_OK);
+    expect_same_weights(m, fresh, true);
+    int lowest = 0;
+    for (int i = 1; i < r.n; i++) {
+        assert_true(r.rate[i] > r.rate[i - 1]);
+        lowest = r.loss[i] < r.loss[lowest] ? i : lowest;
+    }
+    assert_true(r.n > 20 && lowest > 0 && lowest < r.n - 1);
+    expect_near(r.chosen / (r.rate[lowest] / 10), 1, 0.05);
+    // It is a rate to learn with: better than one a thousand times smaller.
+    double ends[2];
+    for (int i = 0; i < 2; i++) {
+        tw_model *learner = small_model();
+        twi_history h = {0};
+        o.learning_rate = i ? r.chosen / 1000 : r.chosen;
+        assert_int_equal(twi_fit(learner, &s, &o, &h, &err), TW_OK);
+        ends[i] = h.epochs.at[h.epochs.n - 1].loss;
+        twi_history_clear(&h);
+        tw_model_free(learner);
+    }
+    assert_true(ends[0] < ends[1] - 0.01);
+    tw_model_free(m);
+    tw_model_free(fresh);
+}
+
+static bool fits_two(void *self, int64_t batch)
+{
+    return batch <= *(int64_t *)self;
+}
+
+static void a_found_batch_size_fits_and_nothing_has_learned(void **unused)
+{
+    (void)unused;
+    tw_err err = {0};
+    tw_model *m = small_model(), *fresh = small_model();
+    twi_samples s = samples();
+    static int32_t many[600];
+    for (int i = 0; i < 600; i++)
+        many[i] = i % 2;
+    s.n = 600;
+    s.label = many;
+    s.read = read_many;
+    int64_t largest = 16;
+    twi_fit_options o = trial_options();
+    o.self = &largest;
+    twi_batches b;
+    assert_int_equal(twi_find_batch(m, &s, &o, fits_two, &b, &err), TW_OK);
+    expect_same_weights(m, fresh, true);
+    assert_int_equal(b.n, 2); // 32 does not fit
+    assert_int_equal(b.size[1], 16);
+    assert_true(b.chosen == 8 || b.chosen == 16);
+    assert_true(b.photos_per_second[0] > 0 && b.photos_per_second[1] > 0);
+    largest = 1 << 20;
+    assert_int_equal(twi_find_batch(m, &s, &o, fits_two, &b, &err), TW_OK);
+    assert_int_equal(b.size[b.n - 1], 64); // eight steps an epoch stay
+    tw_model_free(m);
+    tw_model_free(fresh);
+}
+
+static double none_for_kernels(void *self, const twi_weight *w)
+{
+    (void)self;
+    return w->shape.rank > 1 ? 0 : 1;
+}
+
+static void a_weight_learns_with_its_share_of_the_rate(void **unused)
+{
+    (void)unused;
+    tw_err err = {0};
+    tw_model *m = small_model(), *fresh = small_model();
+    twi_samples s = samples();
+    twi_fit_options o = trial_options();
+    o.rate_factor = none_for_kernels;
+    twi_history h = {0};
+    assert_int_equal(twi_fit(m, &s, &o, &h, &err), TW_OK);
+    twi_weights a = {0}, b = {0};
+    twi_model_weights(m, &a, &err);
+    twi_model_weights(fresh, &b, &err);
+    for (int i = 0; i < a.n; i++) {
+        size_t bytes = (size_t)twi_shape_count(&a.at[i]->shape) * sizeof(float);
+        bool is_same = memcmp(a.at[i]->data, b.at[i]->data, bytes) == 0;
+        assert_int_equal(is_same, a.at[i]->shape.rank > 1);
+    }
+    twi_weights_clear(&a);
+    twi_weights_clear(&b);
+    twi_history_clear(&h);
+    tw_model_free(m);
+    tw_model_free(fresh);
+}
+
+// ---------------------------------------------------------------------------------------------- numbers that are none
+
+typedef struct poison {
+    int at, seen; // steps: when a weight is poisoned, and how many were done
+    tw_model *m;
+    float value;
+} poison;
+
+static void poison_weight(void *self, twi_moment moment, int64_t epoch, int64_t step, twi_watch *w)
+{
+    poison *p = self;
+    (void)epoch, (void)step, (void)w;
+    if (moment != TWI_BATCH_BEGIN)
+        return;
+    twi_layer *layer = twi_model_find(p->m, "dense");
+    if (++p->seen == p->at)
+        layer->weights[0].data[7] = p->value;
+}
+
+// The kernel's poisoned number belongs to a unit behind ReLU, which may hide it from the loss.
+static void a_weight_that_is_no_number_stops_within_three_steps(void **unused)
+{
+    (void)unused;
+    const float values[] = {NAN, INFINITY, -INFINITY};
+    for (int i = 0; i < 3; i++)
+        for (int at = 1; at <= 8; at++) {
+            tw_err err = {0};
+            tw_model *m = small_model(), *kept = small_model();
+            twi_samples s = samples();
+            poison p = {.at = at, .m = m, .value = values[i]};
+            twi_fit_options o = trial_options();
+            twi_history h = {0};
+            o.on_moment = poison_weight;
+            o.self = &p;
+            twi_fit(m, &s, &o, &h, &err);
+            expect_error(err, TW_EDIVERGED, "dense/kernel");
+            assert_true(strstr(err.msg, "smaller --lr"));
+            assert_true(p.seen <= at + 3);
+            // The best epoch's weights, or the first ones.
+            twi_fit_options again = trial_options();
+            twi_history other = {0};
+            tw_err none = {0};
+            again.epochs = h.best_epoch + 1;
+            again.keeps_last = true;
+            if (h.epochs.n)
+                twi_fit(kept, &s, &again, &other, &none);
+            expect_ok(none);
+            expect_same_weights(m, kept, true);
+            twi_history_clear(&other);
+            twi_history_clear(&h);
+            tw_model_free(m);
+            tw_model_free(kept);
+        }
+}
+
+static const char *photo_name(void *self, int64_t i)
+{
+    static char name[32];
+    (void)self;
+    snprintf(name, sizeof name, "photos/%d.jpg", (int)i);
+    return name;
+}
+
+static void a_photo_that_is_no_number_is_named_before_anything_learns_from_it(void **unused)
+{
+    (void)unused;
+    for (int is_validation = 0; is_validation < 2; is_validation++) {
+        tw_err err = {0};
+        tw_model *m = small_model(), *fresh = small_model();
+        twi_samples s = samples();
+        s.name = photo_name;
+        pixels[13][5] = NAN;
+        twi_samples clean = s;
+        clean.n = 13;
+        twi_fit_options o = trial_options();
+        o.validation = &s;
+        twi_history h = {0};
+        twi_fit(m, is_validation ? &clean : &s, &o, &h, &err);
+        expect_error(err, TW_EDIVERGED, "photos/13.jpg holds numbers that are NaN or infinite");
+        assert_string_equal(err.where, "photos/13.jpg");
+        if (!is_validation)
+            expect_same_weights(m, fresh, true);
+        twi_history_clear(&h);
+        tw_model_free(m);
+        tw_model_free(fresh);
+    }
+}
+
+static void a_rate_that_is_far_too_large_leaves_the_first_weights(void **unused)
+{
+    (void)unused;
+    tw_err err = {0};
+    tw_model *m = small_model(), *fresh = small_model();
+    twi_samples s = samples();
+    twi_fit_options o = trial_options();
+    o.optimizer = (tw_setting){.kind = twi_optimizer_find("sgd"), .value = {1e30}};
+    o.loss = (tw_setting){.kind = twi_loss_find("mse")};
+    twi_history h = {0};
+    twi_fit(m, &s, &o, &h, &err);
+    expect_error(err, TW_EDIVERGED, "learning rate 1e+30");
+    expect_same_weights(m, fresh, true);
+    twi_history_clear(&h);
+    tw_model_free(m);
+    tw_model_free(fresh);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +528,12 @@ int main(void)
         cmocka_unit_test(a_run_stopped_within_an_epoch_resumes_to_the_same_bits),
         cmocka_unit_test(a_torn_checkpoint_is_refused),
         cmocka_unit_test(validation_follows_the_weights_of_each_epoch),
+        cmocka_unit_test(a_found_rate_is_a_tenth_of_the_best_and_nothing_has_learned),
+        cmocka_unit_test(a_found_batch_size_fits_and_nothing_has_learned),
+        cmocka_unit_test(a_weight_that_is_no_number_stops_within_three_steps),
+        cmocka_unit_test(a_photo_that_is_no_number_is_named_before_anything_learns_from_it),
+        cmocka_unit_test(a_rate_that_is_far_too_large_leaves_the_first_weights),
+        cmocka_unit_test(a_weight_learns_with_its_share_of_the_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
