@@ -169,4 +169,5 @@ def main():
             (OUT / f"{name}.json").write_text(json.dumps(file, separators=(",", ":")) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

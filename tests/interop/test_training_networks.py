@@ -1,0 +1,137 @@
+"""Whole networks train as in Keras: gradients of the first step and twenty steps of Adam, of a head alone and of everything."""
+import functools
+
+import jax
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+
+from oracle import calibrate, driver, layers_of, pictures, read, twin_in_f64, write
+
+
+def under_head(trunk):
+    return keras.Sequential([keras.Input(trunk.input_shape[1:]), L.Rescaling(1 / 127.5, offset=-1), trunk,
+                             L.GlobalAveragePooling2D(), L.Dense(3, activation="softmax", name="out")], name="classifier")
+
+
+def mobilenet_v2(tmp_path):
+    return under_head(keras.applications.MobileNetV2(input_shape=(48, 48, 3), alpha=.35, include_top=False, weights=None))
+
+
+def mobilenet(tmp_path):
+    return under_head(keras.applications.MobileNet(input_shape=(48, 48, 3), alpha=.25, include_top=False, weights=None))
+
+
+def vgg16(tmp_path):
+    return under_head(keras.applications.VGG16(input_shape=(32, 32, 3), include_top=False, weights=None))
+
+
+def efficientnet_lite0(tmp_path):
+    """Keras has no such network: its layers come from our file."""
+    driver("save", zoo="efficientnet-lite0", input="48,48,3", head=3, dropout=0, to=tmp_path / "lite.keras")
+    model = keras.models.load_model(tmp_path / "lite.keras")
+    for layer in layers_of(model):
+        if isinstance(layer, L.Dropout):
+            layer.rate = 0.
+    return model
+
+
+class Training:
+    """Keras's layers, loss and Adam in one compiled step, which tells the gradients too."""
+
+    def __init__(self, model, dtype):
+        self.start = [[np.asarray(v.value) for v in group] for group in (model.trainable_variables, model.non_trainable_variables)]
+        adam = keras.optimizers.Adam(1e-3)
+        if dtype == np.float64:
+            keras.config.set_floatx("float64")
+        try:
+            adam.build(model.trainable_variables)
+        finally:
+            keras.config.set_floatx("float32")
+        self.adam = [np.asarray(v.value) for v in adam.variables]
+
+        def loss(trained, others, x, y):
+            out, others = model.stateless_call(trained, others, x, training=True)
+            return keras.ops.mean(keras.losses.categorical_crossentropy(y, out)), others
+
+        def step(trained, others, adams, x, y):
+            (value, others), gradients = jax.value_and_grad(loss, has_aux=True)(trained, others, x, y)
+            trained, adams = adam.stateless_apply(adams, gradients, trained)
+            return value, gradients, trained, others, adams
+        self.step, self.dtype = jax.jit(step), dtype
+
+    def run(self, x, y, rate, steps):
+        """Losses of so many steps, and the gradients of the first."""
+        (trained, others), adams, losses, first = self.start, list(self.adam), [], None
+        adams[1] = np.asarray(rate, adams[1].dtype)
+        for _ in range(steps):
+            value, gradients, trained, others, adams = self.step(trained, others, adams, x.astype(self.dtype), y.astype(self.dtype))
+            losses.append(float(value))
+            first = first or [np.asarray(g) for g in gradients]
+        return losses, first
+
+
+class Case:
+    def __init__(self, make, is_whole, tmp_path):
+        model = make(tmp_path)
+        shape = model.input_shape[1:]
+        x = pictures(8, *shape)
+        for layer in model.layers:
+            layer.trainable = True
+        calibrate(model, x)
+        for layer in model.layers:
+            if isinstance(layer, keras.Model):
+                layer.trainable = is_whole
+        labels = np.arange(8) % 3
+        self.model, self.x, self.y = model, x, np.eye(3, dtype=np.float32)[labels]
+        self.f32 = Training(model, np.float32)
+        self.f64 = functools.cache(lambda: Training(twin_in_f64(model), np.float64))
+        model.save(tmp_path / "m.keras")
+        self.files = dict(model=tmp_path / "m.keras", x=write(tmp_path / "x.f32", x), t=write(tmp_path / "t.f32", labels))
+
+
+CASES = [pytest.param((f, whole), id=f"{f.__name__}-{'whole' if whole else 'head'}",
+                      marks=[pytest.mark.long] if f in (mobilenet, efficientnet_lite0) else [])
+         for f in (mobilenet_v2, vgg16, mobilenet, efficientnet_lite0) for whole in (False, True)]
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request, tmp_path_factory):
+    keras.utils.clear_session()
+    return Case(*request.param, tmp_path_factory.mktemp("case"))
+
+
+def test_gradients_of_the_first_step(case, tmp_path):
+    names = [line["gradient"] for line in driver("gradients", y=tmp_path, **case.files)]
+    _, theirs = case.f32.run(case.x, case.y, 1e-3, 1)
+    variables = case.model.trainable_variables
+    assert len(names) == len(variables) == len(theirs)
+    # A bias before BatchNormalization has gradient zero, up to rounding of the large ones.
+    least = max(float(np.abs(g).max()) for g in theirs) * 1e-3
+    worst, truth = 0, None
+    for i, (v, g) in enumerate(zip(variables, theirs)):
+        name = ".".join(v.path.split("/")[-2:])
+        ours = read(tmp_path / f"{next(n for n in names if ('.' + n).endswith('.' + name))}.f32", g.shape)
+        scale = max(np.abs(g).max(), least)
+        distance, tolerance = np.abs(ours - g).max() / scale, 1e-4
+        if distance > tolerance:
+            truth = truth or case.f64().run(case.x, case.y, 1e-3, 1)[1]
+            tolerance = max(tolerance, 3 * np.abs(truth[i] - g).max() / scale)
+        assert distance <= tolerance, f"{name}: {distance:g}, allowed {tolerance:g}"
+        worst = max(worst, distance)
+    print(f"gradients {worst:.2g}")
+
+
+@pytest.mark.parametrize("rate", [1e-5, 1e-3])
+def test_twenty_steps_of_adam(case, rate):
+    ours = np.array([line["loss"] for line in driver("train", steps=20, lr=rate, loss="categorical_crossentropy", **case.files)])
+    theirs = np.array(case.f32.run(case.x, case.y, rate, 20)[0])
+    assert len(ours) == 20 and abs(theirs[0] - theirs[-1]) > 1e-5 * theirs[0]
+    distance, tolerance = np.abs(ours - theirs) / theirs, 1e-4
+    if distance.max() > tolerance and rate > 1e-5:
+        # Large steps carry rounding along: three times what the oracle itself has lost to it by then.
+        truth = np.array(case.f64().run(case.x, case.y, rate, 20)[0])
+        tolerance = np.maximum(tolerance, 3 * np.maximum.accumulate(np.abs(theirs - truth) / theirs))
+    print(f"losses {theirs[0]:.3g} to {theirs[-1]:.3g}: {distance.max():.2g}, allowed {np.max(tolerance):.2g}")
+    assert np.all(distance <= tolerance)
