@@ -34,6 +34,7 @@ quick: build     ## tests of under a minute, before each commit
 	@$(CTEST) --test-dir build/release -L quick
 
 check: deps oracle
+	@tools/assets.sh weights || echo "check     no EfficientNet-Lite0 weights: proof/lite0 will be skipped"
 	@$(MAKE) --no-print-directory build asan
 	@echo "== under address and undefined-behaviour sanitizers"
 	@$(CTEST) --test-dir build/asan -L 'unit|conform|fuzz'
@@ -47,11 +48,11 @@ fuzz:            ## each fuzzer for SECONDS (60)
 	@cmake --preset fuzz > /dev/null && cmake --build build/fuzz
 	@tools/fuzz.sh $(or $(SECONDS_EACH),60)
 
-bench: build
-	@for b in build/release/bench/*; do echo "== $$b"; $$b || exit 1; done
+bench: build     ## trunks, steps, and the program as a user runs it; JSON lines (PHOTOS=FOLDER)
+	@tools/bench.sh
 
-bench-peers: build
-	@tools/bench-peers.sh
+bench-peers: build ## the same work in PyTorch and OpenVINO beside ours: ratios (PEERS="--only photos")
+	@tools/bench-peers.sh $(PEERS)
 
 install: build
 	@cmake --install build/release $(if $(PREFIX),--prefix $(PREFIX))

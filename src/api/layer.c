@@ -107,6 +107,7 @@ tw_status tw_weight_set(tw_weight *weight, const float *values, int64_t n, tw_er
         return status;
     memcpy(weight->data, values, (size_t)n * sizeof *values);
     weight->is_set = true;
+    weight->is_drawn = false;
     weight->version++;
     return TW_OK;
 }

@@ -72,6 +72,17 @@ const tw_epoch *tw_history_epoch(const tw_history *history, int64_t i)
     return i >= 0 && i < n ? &history->epochs.at[i] : NULL;
 }
 
+double tw_history_value(const tw_history *history, int64_t i, const char *name)
+{
+    const twi_history *all = history ? &history->all : NULL;
+    int64_t n = all ? (int64_t)all->epochs.n : 0;
+    if (i < 0)
+        i += n;
+    if (!name || i < 0 || i >= n)
+        return (double)NAN;
+    return twi_epoch_value(&all->epochs.at[i], all->n_metrics, all->metric, name);
+}
+
 int64_t tw_history_best(const tw_history *history)
 {
     return history ? history->best : -1;
@@ -85,6 +96,39 @@ bool tw_history_is_stopped(const tw_history *history)
 void tw_history_free(tw_history *history)
 {
     twi_learn_history_free(history);
+}
+
+// ------------------------------------------------------------------------------------------------------------ callbacks
+
+tw_model *tw_training_model(tw_training *training)
+{
+    return training ? training->m : NULL;
+}
+
+double tw_training_learning_rate(const tw_training *training)
+{
+    return training && training->watch->learning_rate ? *training->watch->learning_rate : (double)NAN;
+}
+
+tw_status tw_training_set_learning_rate(tw_training *training, double rate)
+{
+    if (!training || !training->watch->learning_rate || !(rate >= 0))
+        return TW_EINVAL;
+    *training->watch->learning_rate = rate;
+    return TW_OK;
+}
+
+void tw_training_stop(tw_training *training)
+{
+    if (training)
+        training->watch->wants_stop = true;
+}
+
+double tw_training_value(const tw_training *training, const char *name)
+{
+    if (!training || !name || !training->watch->epoch)
+        return (double)NAN;
+    return twi_epoch_value(training->watch->epoch, training->n_metrics, training->metric, name);
 }
 
 // -------------------------------------------------------------------------------------------------------------- answers

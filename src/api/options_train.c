@@ -1,8 +1,11 @@
 // The rows of `topwork train`, in the order of its help.
 
 #include "api/options.h"
+#include "data/augment.h"
+#include "train/callback.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
+#include "train/schedule.h"
 
 typedef tw_train_options train;
 
@@ -30,26 +33,37 @@ const tw_field tw_train_fields[] = {
 
     {TWI_TEXT("labels", "CSV file with a line path,label for each photo", train, labels), .value = "FILE.csv", .group = "photos"},
     TWI_OPTION_LABEL_REGEX(train),
-    {TWI_FLOAT("val_split", "share of the photos that validates", train, val_split, 0, 0.95), .otherwise = "0.2"},
+    {TWI_FLOAT("val_split", "share of the photos that validates", train, val_split, 0, 0.99), .otherwise = "0.2"},
     {TWI_FLOAT("test_split", "share of the photos kept for a final test", train, test_split, 0, 0.95), .otherwise = "0"},
     {TWI_TEXT("val", "folder of validation photos, instead of a share", train, val), .value = "DIR"},
     {TWI_TEXT("test", "folder of test photos, instead of a share", train, test), .value = "DIR"},
 
     {TWI_INT("epochs", "how often the head sees every photo", train, epochs, 0, TW_DIM_MAX), .otherwise = "10", .group = "training"},
-    {TWI_TEXT("lr", "learning rate", train, lr), .otherwise = "1e-3", .value = "X|auto", .later = "auto"},
+    {TWI_TEXT("lr", "learning rate; auto: tries rates and takes a good one", train, lr), .otherwise = "1e-3", .value = "X|auto"},
     {TWI_TEXT("optimizer", "how weights move, with arguments as sgd:momentum=0.9", train, optimizer),
         .otherwise = "adam", .names = twi_optimizer_names, .value = "SPEC"},
+    {TWI_TEXT("schedule", "learning rate of each step, with arguments as cosine_decay:alpha=0.1", train, schedule),
+        .names = twi_schedule_names, .value = "SPEC"},
     {TWI_TEXT("loss", "what is made small [from the classes]", train, loss), .names = twi_loss_names, .value = "SPEC"},
+    {TWI_TEXT("metrics", "what is measured too, as \"auc, precision:0.7\"", train, metrics),
+        .names = twi_metric_names, .value = "LIST"},
+    {TWI_TEXT("callbacks", "what watches, as \"reduce_lr_on_plateau:patience=2\"", train, callbacks),
+        .names = twi_callback_names, .value = "LIST"},
     {TWI_INT("batch_size", "photos a step", train, batch_size, 1, 65536), .otherwise = "32"},
     {TWI_INT("patience", "stop after so many epochs without a better validation loss; 0: never", train, patience, 0, TW_DIM_MAX),
         .otherwise = "3"},
     {TWI_FLOAT("l1", "L1 penalty on the kernels of all new layers", train, l1, 0, 1e6), .otherwise = "0"},
     {TWI_FLOAT("l2", "L2 penalty on the kernels of all new layers", train, l2, 0, 1e6), .otherwise = "0"},
+    {TWI_FLAG("proximal", "L1 sets weights exactly to zero", train, proximal)},
     {TWI_FLOAT("dropout", "rate of every Dropout of the head; below 0: as the head says", train, dropout, -1, 0.99), .otherwise = "-1"},
     {TWI_CHOICE("class_weight", "whether rare classes count more", train, class_weight, class_weights), .otherwise = "none"},
     {TWI_INT("seed", "of every random number", train, seed, 0, TWI_SEED_MAX), .otherwise = "1"},
-    {TWI_TEXT("augment", "changed copies of the photos", train, augment), .value = "SPEC", .flags = TW_FIELD_LATER},
-    {TWI_INT("augment_copies", "copies of each photo", train, augment_copies, 0, 1000), .otherwise = "0", .flags = TW_FIELD_LATER},
+    {TWI_TEXT("augment", "changes photos in each epoch, as \"flip, rotation:0.1\"", train, augment),
+        .names = twi_augment_names, .value = "SPEC"},
+    {TWI_INT("augment_copies", "changed copies of each photo, computed once and kept as features", train, augment_copies, 0, 100),
+        .otherwise = "0"},
+    {TWI_FLOAT("mixup", "mixes pairs of photos and their labels, by this alpha; 0: none", train, mixup, 0, 100), .otherwise = "0"},
+    {TWI_FLOAT("cutmix", "puts pieces of photos into others, by this alpha; 0: none", train, cutmix, 0, 100), .otherwise = "0"},
 
     {TWI_INT("fine_tune", "epochs in which the network learns too, after the head", train, fine_tune, 0, TW_DIM_MAX),
         .otherwise = "0", .value = "EPOCHS", .group = "fine-tuning"},
@@ -69,13 +83,15 @@ const tw_field tw_train_fields[] = {
     {TWI_TEXT("output_dir", "the run directory [runs/<model>-<n>]", train, output_dir), .value = "DIR", .group = "output"},
     {TWI_FLAG("force", "write over an existing run", train, force)},
     {TWI_FLAG("resume", "go on with the run in --output-dir", train, resume)},
+    {TWI_FLAG("save_optimizer", "the model file also holds the optimizer, to go on with in Keras", train, save_optimizer)},
+    {TWI_FLAG("tensorboard", "write event files for TensorBoard too", train, tensorboard)},
     {TWI_CHOICE("format", "text, or one JSON event a line on standard output", train, format, twi_option_formats), .otherwise = "text"},
     {TWI_TEXT("config", "JSON file with any of these options, such as a run's args.json; flags win", train, config), .value = "FILE.json"},
 
     {TWI_INT("threads", "worker threads [one per core]", train, threads, 0, 1024), .group = "speed and memory"},
     TWI_OPTION_PRECISION(train),
     TWI_OPTION_CACHE(train),
-    {TWI_TEXT("memory", "limit of memory", train, memory), .value = "LIMIT", .flags = TW_FIELD_LATER},
+    {TWI_TEXT("memory", "refuse what would take more, as 2G or 500M [what is free]", train, memory), .value = "LIMIT"},
     {TWI_TEXT("plan", "execution plan to use again", train, plan), .value = "FILE", .flags = TW_FIELD_LATER},
     {0}};
 // clang-format on

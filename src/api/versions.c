@@ -32,7 +32,8 @@ const char *tw_versions(char *buf, size_t size)
              "zlib %s · jansson %s\n"
              "libjpeg API %d%s · libpng %s · libwebp %d.%d.%d · giflib %d.%d.%d\n"
              "%s · xxHash %d.%d.%d\n"
-             "HEIC photos: %s\n",
+             "HEIC photos: %s\n"
+             "fetching: %s\n",
              tw_version(), compute, zlibVersion(), JANSSON_VERSION, JPEG_LIB_VERSION,
 #ifdef LIBJPEG_TURBO_VERSION
              " (libjpeg-turbo " TEXT(LIBJPEG_TURBO_VERSION) ")",
@@ -42,9 +43,14 @@ const char *tw_versions(char *buf, size_t size)
              png_get_libpng_ver(NULL), webp >> 16, webp >> 8 & 255, webp & 255, GIFLIB_MAJOR, GIFLIB_MINOR,
              GIFLIB_RELEASE, OpenSSL_version(OPENSSL_VERSION), xxh / 10000, xxh / 100 % 100, xxh % 100,
 #ifdef TW_HAVE_HEIF
+             "yes",
+#else
+             "no (libheif was not there at build time)",
+#endif
+#ifdef TW_HAVE_CURL
              "yes"
 #else
-             "no (libheif was not there at build time)"
+             "no (libcurl was not there at build time)"
 #endif
     );
     return buf;

@@ -115,6 +115,19 @@ void twi_err_context(tw_err *err, const char *fmt, ...)
     err->msg[(size_t)used + length] = 0;
 }
 
+void twi_err_advise(tw_err *err, const char *fmt, ...)
+{
+    if (!err || !err->status)
+        return;
+    size_t n = strlen(err->msg);
+    snprintf(err->msg + n, sizeof err->msg - n, "\n");
+    n = strlen(err->msg);
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(err->msg + n, sizeof err->msg - n, fmt, args);
+    va_end(args);
+}
+
 void twi_bug_(const char *file, int line, const char *why)
 {
     // No stdio here: the library does not print. One write, so that a core dump has its reason beside it.

@@ -27,6 +27,9 @@ tw_status twi_fail_memory(tw_err *err, size_t bytes, const char *what);
 // Puts "context: " in front of the message of a set err. No effect on a clear one.
 void twi_err_context(tw_err *err, const char *fmt, ...) TWI_PRINTF(2, 3);
 
+// Puts a line of advice behind the message of a set err ("try  --cache off"). No effect on a clear one.
+void twi_err_advise(tw_err *err, const char *fmt, ...) TWI_PRINTF(2, 3);
+
 // Our own mistakes, never bad input: states a broken invariant and aborts. The only call of abort in the library.
 #define TWI_BUG(why) twi_bug_(__FILE__, __LINE__, why)
 _Noreturn void twi_bug_(const char *file, int line, const char *why);

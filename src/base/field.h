@@ -50,6 +50,7 @@ tw_status twi_setting_read(tw_setting *setting, const json_t *value, const tw_fi
 json_t *twi_setting_write(const tw_setting *setting, const char *module);
 double twi_setting_arg(const tw_setting *setting,
                        const char *key); // TWI_BUG if the kind has no such argument
+double twi_setting_or(const tw_setting *setting, const char *key, double otherwise); // where it has one
 // Finds a kind by class name or alias in a NULL-ended table (case, '-', '_' do not matter).
 const tw_setting_kind *twi_setting_find(const tw_setting_kind *const *kinds, const char *name);
 

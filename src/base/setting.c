@@ -26,12 +26,26 @@ const tw_setting_kind *twi_setting_find(const tw_setting_kind *const *kinds, con
     return NULL;
 }
 
+static int find_argument(const tw_setting_kind *kind, const char *key, size_t n)
+{
+    for (int i = 0; i < TW_SETTING_ARGS && kind->args[i].key; i++)
+        if (strlen(kind->args[i].key) == n && memcmp(kind->args[i].key, key, n) == 0)
+            return i;
+    return -1;
+}
+
 double twi_setting_arg(const tw_setting *setting, const char *key)
 {
-    for (int i = 0; i < TW_SETTING_ARGS && setting->kind->args[i].key; i++)
-        if (strcmp(setting->kind->args[i].key, key) == 0)
-            return setting->value[i];
-    TWI_BUG("a setting has no such argument");
+    int i = find_argument(setting->kind, key, strlen(key));
+    if (i < 0)
+        TWI_BUG("a setting has no such argument");
+    return setting->value[i];
+}
+
+double twi_setting_or(const tw_setting *setting, const char *key, double otherwise)
+{
+    int i = setting->kind ? find_argument(setting->kind, key, strlen(key)) : -1;
+    return i < 0 ? otherwise : setting->value[i];
 }
 
 static void set_defaults(tw_setting *setting, const tw_setting_kind *kind)
@@ -65,6 +79,13 @@ static tw_status set_argument(tw_setting *s, int i, double value, const char *wh
                               tw_err *err)
 {
     const tw_setting_arg *arg = &s->kind->args[i];
+    if (isnan(value) && arg->flags & TW_ARG_NULLABLE) {
+        s->value[i] = value;
+        return TW_OK;
+    }
+    if (arg->flags & TW_ARG_WHOLE && value != floor(value))
+        return twi_fail_at(err, status, where, -1, "%s: %s of %s must be a whole number, received %g", where,
+                           arg->key, s->kind->name, value);
     if (!isfinite(value) || value < arg->low || value > arg->high)
         return twi_fail_at(err, status, where, -1, "%s: %s of %s must be in %g..%g, received %g", where,
                            arg->key, s->kind->name, arg->low, arg->high, value);
@@ -72,15 +93,7 @@ static tw_status set_argument(tw_setting *s, int i, double value, const char *wh
     return TW_OK;
 }
 
-static int find_argument(const tw_setting_kind *kind, const char *key, size_t n)
-{
-    for (int i = 0; i < TW_SETTING_ARGS && kind->args[i].key; i++)
-        if (strlen(kind->args[i].key) == n && memcmp(kind->args[i].key, key, n) == 0)
-            return i;
-    return -1;
-}
-
-// A number, true/false, or the name of a choice.
+// A number, true/false, none where that is allowed, or the name of a choice.
 static bool argument_value(const tw_setting_arg *arg, const char *text, double *value)
 {
     for (int i = 0; arg->choices && arg->choices[i]; i++)
@@ -90,6 +103,10 @@ static bool argument_value(const tw_setting_arg *arg, const char *text, double *
         }
     if (arg->choices)
         return false;
+    if (arg->flags & TW_ARG_NULLABLE && twi_str_same(text, "none")) {
+        *value = NAN;
+        return true;
+    }
     if (twi_str_same(text, "true") || twi_str_same(text, "false")) {
         *value = twi_str_same(text, "true");
         return true;
@@ -155,14 +172,19 @@ static tw_status read_config(tw_setting *s, const json_t *config, const char *wh
     json_object_foreach((json_t *)config, key, value)
     {
         int i = find_argument(s->kind, key, strlen(key));
-        if (i < 0 && (is_ignored(key) || json_is_null(value) || json_is_false(value)))
+        bool is_empty =
+            json_is_null(value) || json_is_false(value) || (json_is_array(value) && !json_array_size(value));
+        if (i < 0 && (is_ignored(key) || is_empty))
             continue;
         if (i < 0)
             return twi_fail_at(err, TW_EUNSUPPORTED, where, -1, "%s: not supported yet: %s of %s", where, key,
                                s->kind->name);
-        double number = json_is_boolean(value) ? json_is_true(value) : json_number_value(value);
+        bool is_null = json_is_null(value) && s->kind->args[i].flags & TW_ARG_NULLABLE;
+        double number = is_null                  ? NAN
+                        : json_is_boolean(value) ? json_is_true(value)
+                                                 : json_number_value(value);
         bool ok =
-            json_is_number(value) || json_is_boolean(value) ||
+            is_null || json_is_number(value) || json_is_boolean(value) ||
             (json_is_string(value) && argument_value(&s->kind->args[i], json_string_value(value), &number));
         if (!ok)
             return twi_fail_at(err, TW_EMALFORMED, where, -1, "%s: %s of %s is not a number", where, key,
@@ -197,6 +219,17 @@ tw_status twi_setting_read(tw_setting *setting, const json_t *value, const tw_fi
     return json_is_object(config) ? read_config(setting, config, where, err) : TW_OK;
 }
 
+static json_t *argument_json(const tw_setting_arg *arg, double value)
+{
+    if (arg->choices)
+        return json_string(arg->choices[(int)value]);
+    if (arg->flags & TW_ARG_FLAG)
+        return json_boolean(value != 0);
+    if (isnan(value))
+        return json_null();
+    return arg->flags & TW_ARG_WHOLE ? json_integer((json_int_t)value) : json_real(value);
+}
+
 json_t *twi_setting_write(const tw_setting *setting, const char *module)
 {
     if (!setting->kind)
@@ -204,9 +237,7 @@ json_t *twi_setting_write(const tw_setting *setting, const char *module)
     json_t *config = json_object();
     for (int i = 0; i < TW_SETTING_ARGS && setting->kind->args[i].key; i++) {
         const tw_setting_arg *arg = &setting->kind->args[i];
-        json_object_set_new(config, arg->key,
-                            arg->choices ? json_string(arg->choices[(int)setting->value[i]])
-                                         : json_real(setting->value[i]));
+        json_object_set_new(config, arg->key, argument_json(arg, setting->value[i]));
     }
     return json_pack("{ss ss so sn}", "module", module, "class_name", setting->kind->name, "config", config,
                      "registered_name");

@@ -221,10 +221,12 @@ tw_status twi_dir_make(const char *path, tw_err *err)
         char kept = *slash;
         *slash = 0;
         struct stat info;
-        if (mkdir(walk, 0777) != 0 && !(stat(walk, &info) == 0 && S_ISDIR(info.st_mode))) {
-            if (stat(walk, &info) == 0)
-                errno = ENOTDIR;
-            status = twi_fail_errno(err, TW_EWRITE, "make directory '%s'", walk);
+        if (mkdir(walk, 0777) != 0) {
+            int why = errno; // the reason, where nothing is there; stat would overwrite it
+            bool is_there = stat(walk, &info) == 0, is_folder = is_there && S_ISDIR(info.st_mode);
+            errno = is_there ? ENOTDIR : why;
+            if (!is_folder)
+                status = twi_fail_errno(err, TW_EWRITE, "make directory '%s'", walk);
         }
         *slash = kept;
         if (!kept)

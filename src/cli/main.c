@@ -3,8 +3,10 @@
 
 #include "cli/cli.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static bool is_json(const cli *c)
@@ -57,10 +59,20 @@ static void show_versions(cli *c)
     cli_print(c, "%s", tw_versions(text, sizeof text));
 }
 
+// Where address space is limited, the allocator must not set 64 MB of it aside for each thread: that is what there is.
+static void share_scarce_memory(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        mallopt(M_ARENA_MAX, 1);
+}
+
 int main(int argc, char **argv)
 {
     static cli c; // large, and zero
+    share_scarce_memory();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a file that may not grow further is a failed write, too
     c.arena = tw_arena_new(&c.err);
     if (!c.err.status && !cli_parse(&c, argc, argv)) {
         if (c.global.version)

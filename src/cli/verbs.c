@@ -17,11 +17,8 @@ const cli_verb *const cli_verbs[] = {
 
 const cli_later cli_later_verbs[] = {{"advise", "measured advice: how deep to freeze, how much to train"},
                                      {"check", "explore a data set: sizes, duplicates, leakage"},
-                                     {"convert", "between model formats"},
                                      {"explain", "heat map of what the model looked at"},
-                                     {"fetch", "download weights"},
                                      {"serve", "local pages: live training, try-it"},
-                                     {"sweep", "many heads and settings on cached features"},
                                      {NULL, NULL}};
 
 const cli_verb *cli_verb_find(const char *name, tw_err *err)

@@ -17,8 +17,8 @@ size_t twi_zip_n(const twi_zip *zip);
 const char *twi_zip_name(const twi_zip *zip, size_t i);
 // Index by exact name, or -1.
 int64_t twi_zip_find(const twi_zip *zip, const char *name);
-// The member as a source (named "archive.keras: config.json"), valid until the zip is closed; CRC checked for
-// inflated members. Close it with twi_source_close.
+// The member as a source (named "archive.keras: config.json"), valid until the zip is closed; its checksum is compared
+// when it is first asked for. Close it with twi_source_close.
 tw_status twi_zip_member(twi_zip *zip, size_t i, twi_source *out, tw_err *err);
 
 typedef struct twi_zip_writer twi_zip_writer;

@@ -51,6 +51,7 @@ static void fill_request(const twi_plan_builder *b, const twi_program_op *op, tw
 {
     const twi_plan *plan = b->plan;
     *r = (twi_kernel_request){.kind = op->kind,
+                              .is_estimate = b->plan->o.is_estimate,
                               .params = op->params,
                               .direction = TWI_BACKWARD,
                               .algorithm = plan->o.is_reference ? TWI_REFERENCE : TWI_DIRECT,

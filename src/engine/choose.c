@@ -175,7 +175,11 @@ static void fill_request(const twi_plan_builder *b, const candidate *c, int n_fu
 {
     const twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[c->op];
-    *r = (twi_kernel_request){.kind = op->kind, .params = op->params, .n_in = op->n_in, .n_out = op->n_out};
+    *r = (twi_kernel_request){.kind = op->kind,
+                              .params = op->params,
+                              .n_in = op->n_in,
+                              .n_out = op->n_out,
+                              .is_estimate = plan->o.is_estimate};
     twi_value in[TWI_OP_IN_MAX];
     memcpy(in, op->in, sizeof in);
     bool goes_back = b->goes_back[c->op];
@@ -313,7 +317,7 @@ static void describe_fused(const twi_plan_builder *b, const candidate *c, twi_pl
                                                                  : activation_text(c->fusion[i].activation));
 }
 
-static int64_t macs_of(const twi_plan *plan, const twi_program_op *op)
+int64_t twi_plan_op_macs(const twi_plan *plan, const twi_program_op *op)
 {
     tw_shape in[TWI_OP_IN_MAX] = {0}, out[TWI_OP_OUT_MAX];
     if (!op->kind->macs)
@@ -365,7 +369,7 @@ static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
     twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[i];
     candidate c = {.op = i};
-    twi_plan_step step = {.op = i, .scratch = -1, .macs = macs_of(plan, op)};
+    twi_plan_step step = {.op = i, .scratch = -1, .macs = twi_plan_op_macs(plan, op)};
     tw_status status = find_kernel(b, &c, err);
     if (!status)
         status = find_inputs(b, &c, &step, err);

@@ -152,7 +152,7 @@ struct twi_plan {
     int grad_logits; // buffer, or -1 without gradients
     twi_vec(twi_gradient) gradients;
     twi_vec(twi_weight *) states; // changed by each forward run: moving statistics
-    double *seconds;              // [steps] measured by profiled runs
+    double *seconds;              // [steps] the least of the profiled runs
     int64_t *n_timed;             // [2] forward, backward runs measured
 };
 
@@ -208,5 +208,7 @@ tw_status twi_plan_add_step(twi_plan *plan, const twi_plan_step *step, tw_err *e
 // Dense numbers of a weight or constant.
 const float *twi_plan_data(const twi_plan *plan, twi_value v);
 tw_shape twi_plan_shape(const twi_plan *plan, twi_value v);
+// Multiply-adds of one forward run of an op, by its row.
+int64_t twi_plan_op_macs(const twi_plan *plan, const twi_program_op *op);
 
 #endif

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define WORK_FOR_THREADS \
+    (INT64_C(4) << 20) // multiply-adds and results of a forward run: about 0.2 ms of one core
+
 // ---------------------------------------------------------------------------------------------------------- the program
 
 static tw_status emit(twi_plan *plan, const tw_model *m, tw_err *err)
@@ -233,11 +236,29 @@ static tw_status cut(twi_plan *plan, const tw_model *m, const twi_plan_options *
     return status;
 }
 
+// A head on cached features takes microseconds a step: several threads would wait for each other longer than they work, and
+// much longer where another program has one of the cores.
+static void limit_threads(twi_plan *plan)
+{
+    int64_t work = 0;
+    for (size_t i = 0; i < plan->program.ops.n && work < WORK_FOR_THREADS; i++) {
+        const twi_program_op *op = &plan->program.ops.at[i];
+        tw_shape out = twi_plan_shape(plan, op->out[0]);
+        int64_t macs = twi_plan_op_macs(plan, op), numbers = twi_shape_count(&out);
+        work = macs > WORK_FOR_THREADS ? WORK_FOR_THREADS : work + macs + numbers;
+    }
+    if (work < WORK_FOR_THREADS)
+        plan->o.threads = 1;
+    omp_set_num_threads(plan->o.threads);
+}
+
 static tw_status build(twi_plan *plan, twi_plan_builder *b, tw_err *err)
 {
     tw_status status = collect_facts(plan, err);
     if (!status)
         status = twi_plan_prune_constants(plan, err);
+    if (!status)
+        limit_threads(plan);
     if (!status && !plan->o.no_fusion)
         status = twi_plan_take_padding(plan, err);
     if (!status && !plan->o.no_fusion)
@@ -250,7 +271,7 @@ static tw_status build(twi_plan *plan, twi_plan_builder *b, tw_err *err)
         status = twi_plan_choose(b, err);
     if (!status)
         status = twi_plan_choose_backward(b, err);
-    if (!status)
+    if (!status && !plan->o.is_estimate)
         status = twi_plan_prepare(plan, err);
     if (!status)
         status = twi_plan_place(plan, err);
@@ -273,9 +294,8 @@ twi_plan *twi_plan_new(const tw_model *m, const twi_plan_options *o, tw_err *err
         plan->o.threads = o->threads > 1 ? o->threads : 1;
         plan->grad_logits = -1;
         twi_plan_builder b = {.plan = plan, .model = m};
-        // Kernels are prepared for as many threads as will run them.
-        int threads = omp_get_max_threads();
-        omp_set_num_threads(plan->o.threads);
+        int threads =
+            omp_get_max_threads(); // kernels are prepared for as many threads as will run them: see limit_threads
         tw_status status = cut(plan, m, o, &own);
         if (!status)
             status = build(plan, &b, &own);
@@ -366,14 +386,25 @@ size_t twi_plan_run_bytes(const twi_plan *plan)
     return (size_t)plan->arena_bytes;
 }
 
+static size_t kept_bytes(const twi_plan *plan, twi_value v)
+{
+    bool is_kept = v != TWI_NONE && (plan->facts.at[v] & TWI_FACT_DENSE);
+    return is_kept ? (size_t)twi_shape_count(&plan->program.values.at[v].shape) * sizeof(float) : 0;
+}
+
 size_t twi_plan_constant_bytes(const twi_plan *plan)
 {
     size_t sum = 0;
     for (size_t i = 0; i < plan->prepared.n; i++)
         sum += plan->prepared.at[i].bytes;
-    for (size_t v = 0; v < plan->dense.n; v++)
-        if (plan->dense.at[v])
-            sum += (size_t)twi_shape_count(&plan->program.values.at[v].shape) * sizeof(float);
+    // Derived constants that a step reads as they are: the same whether they were computed or will be.
+    for (size_t i = 0; i < plan->derived.n; i++) {
+        const twi_derived *d = &plan->derived.at[i];
+        if (d->is_fold)
+            sum += kept_bytes(plan, d->new_kernel) + kept_bytes(plan, d->new_bias);
+        for (int j = 0; !d->is_fold && j < d->op.n_out; j++)
+            sum += kept_bytes(plan, d->op.out[j]);
+    }
     return sum;
 }
 

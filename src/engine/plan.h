@@ -53,6 +53,8 @@ typedef struct twi_plan_options {
     int threads;       // OpenMP threads each run will use (≥ 1); the plan sets them in the running thread
     bool no_fusion;    // every op as its own kernel (tests)
     bool is_reference; // reference kernels only (tests)
+    bool
+        is_estimate; // only for asking what it would need: constants are not computed, and it must not be run
 } twi_plan_options;
 
 typedef struct twi_plan twi_plan;
@@ -70,7 +72,7 @@ twi_weight *twi_plan_gradient_weight(const twi_plan *plan, int i);
 // Where the loss starts backward: the input of output 0's final sigmoid or softmax (the logits), or output 0 itself.
 typedef enum twi_final { TWI_FINAL_NONE, TWI_FINAL_SIGMOID, TWI_FINAL_SOFTMAX } twi_final;
 twi_final twi_plan_final(const twi_plan *plan);
-// Bytes a run needs (arena), bytes of prepared constants, multiply-adds of a forward run.
+// Bytes a run needs (arena, gradients included), bytes of prepared constants, multiply-adds of a forward run.
 size_t twi_plan_run_bytes(const twi_plan *plan);
 size_t twi_plan_constant_bytes(const twi_plan *plan);
 int64_t twi_plan_macs(const twi_plan *plan);
@@ -97,7 +99,7 @@ tw_status twi_run_forward(twi_run *run, uint64_t seed, uint64_t step, tw_err *er
 float *twi_run_grad_logits(twi_run *run);
 tw_status twi_run_backward(twi_run *run, uint64_t seed, uint64_t step, tw_err *err);
 float *twi_run_gradient(twi_run *run, int i); // of weight i, dense; overwritten by each backward
-// Measured seconds of each op over the following runs go into twi_plan_json (one run at a time).
+// The seconds of each op in the quickest of the following runs go into twi_plan_json (one run at a time).
 void twi_run_set_profile(twi_run *run, bool on);
 
 #endif

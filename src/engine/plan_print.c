@@ -9,7 +9,7 @@ static const char *const precisions[] = {[TWI_EXACT] = "exact", [TWI_PRECISE] = 
 static json_t *seconds_of(const twi_plan *plan, size_t i)
 {
     int64_t runs = plan->n_timed[(int)i >= plan->n_forward];
-    return runs ? json_real(plan->seconds[i] / (double)runs) : json_null();
+    return runs ? json_real(plan->seconds[i]) : json_null();
 }
 
 static json_t *describe(const twi_plan *plan, size_t i)

@@ -4,6 +4,7 @@
 
 #include "engine/inside.h"
 
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 #include <time.h>
@@ -25,6 +26,8 @@ twi_run *twi_run_new(const twi_plan *plan, tw_err *err)
 {
     if (!plan)
         return NULL;
+    if (plan->o.is_estimate)
+        TWI_BUG("a plan that was only an estimate is run");
     twi_run *run = twi_new(1, sizeof *run, "a run", err);
     if (!run)
         return NULL;
@@ -144,7 +147,8 @@ static tw_status run_steps(twi_run *run, int first, int end, uint64_t seed, uint
             return status;
         if (run->is_timed) {
             double after = now();
-            plan->seconds[i] += after - before;
+            bool is_first = plan->n_timed[i >= plan->n_forward] == 0;
+            plan->seconds[i] = is_first ? after - before : fmin(plan->seconds[i], after - before);
             before = after;
         }
     }
@@ -167,7 +171,8 @@ tw_status twi_run_backward(twi_run *run, uint64_t seed, uint64_t step, tw_err *e
     const twi_plan *plan = run->plan;
     if (plan->grad_logits < 0)
         return twi_fail(err, TW_EINVAL, "the plan was made without gradients");
+    tw_status status = run_steps(run, plan->n_forward, (int)plan->steps.n, seed, step, err);
     if (run->is_timed)
         plan->n_timed[1]++;
-    return run_steps(run, plan->n_forward, (int)plan->steps.n, seed, step, err);
+    return status;
 }

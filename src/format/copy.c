@@ -14,6 +14,7 @@ static tw_status copy_weight(const twi_weight *from, twi_weight *to, tw_err *err
         return status;
     memcpy(to->data, from->data, (size_t)twi_shape_count(&from->shape) * sizeof *to->data);
     to->is_set = true;
+    to->is_drawn = from->is_drawn;
     to->version++;
     return TW_OK;
 }

@@ -47,7 +47,8 @@ static void explain(const twi_source *source, tw_err *err)
     }
     twi_str known = {0};
     for (int i = 0; twi_formats[i]; i++)
-        twi_str_printf(&known, "%s%s", i ? ", " : "", twi_formats[i]->doc);
+        if (twi_formats[i]->is)
+            twi_str_printf(&known, "%s%s", known.n ? ", " : "", twi_formats[i]->doc);
     twi_fail_at(err, TW_EMALFORMED, source->name, -1, "'%s' %s%s", source->name, what,
                 known.text ? known.text : "a model");
     twi_str_clear(&known);
@@ -79,7 +80,12 @@ static const twi_format *format_for(const char *path, purpose p, tw_err *err)
         const twi_format *f = twi_formats[i];
         if (!f->suffix || !serves(f, p))
             continue;
-        twi_str_printf(&known, "%s%s", known.n ? ", " : "", f->suffix);
+        bool is_new = true;
+        for (int j = 0; j < i; j++)
+            is_new = is_new && !(twi_formats[j]->suffix && serves(twi_formats[j], p) &&
+                                 strcmp(twi_formats[j]->suffix, f->suffix) == 0);
+        if (is_new)
+            twi_str_printf(&known, "%s%s", known.n ? ", " : "", f->suffix);
         if (twi_str_ends(path, f->suffix) && (!best || strlen(f->suffix) > strlen(best->suffix)))
             best = f;
     }
@@ -133,7 +139,7 @@ static tw_model *load_file(const char *path, const twi_load_options *o, twi_load
     return m;
 }
 
-// A run directory holds its model; a folder with config.json is an unzipped archive.
+// A run directory holds its model; a folder with config.json is an unzipped archive; model.json is TensorFlow.js's.
 static tw_model *load_folder(const char *path, const twi_load_options *o, twi_load_report *report,
                              tw_err *err)
 {
@@ -145,8 +151,13 @@ static tw_model *load_folder(const char *path, const twi_load_options *o, twi_lo
     } else {
         twi_str_clear(&inside);
         twi_str_printf(&inside, "%s/config.json", path);
-        if (inside.text && twi_file_exists(inside.text))
+        bool is_archive = inside.text && twi_file_exists(inside.text);
+        twi_str_clear(&inside);
+        twi_str_printf(&inside, "%s/model.json", path);
+        if (is_archive)
             m = twi_keras_folder(path, o, report, err);
+        else if (inside.text && twi_file_exists(inside.text))
+            m = load_file(inside.text, o, report, err);
         else
             twi_fail_at(err, TW_EUNUSABLE, path, -1,
                         "'%s' is a folder without model.keras: expected a model file or a run directory",

@@ -27,7 +27,8 @@ void twi_load_report_clear(twi_load_report *report);
 typedef struct twi_format {
     const char *name, *doc; // "keras", "Keras 3 archive"
     const char *suffix;     // chosen for writing by this ending (".keras", ".weights.h5"); longest match wins
-    bool (*is)(const twi_source *source); // by content
+    const char *beside;     // ending of a further file that writing makes, in place of `suffix`; or NULL
+    bool (*is)(const twi_source *source); // by content; NULL: written only
     // Each may be NULL: the format cannot.
     tw_model *(*read_model)(twi_source *source, const twi_load_options *o, twi_load_report *report,
                             tw_err *err);

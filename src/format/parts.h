@@ -4,6 +4,8 @@
 
 #include "format/format.h"
 
+#include <stdio.h>
+
 // -------------------------------------------------------------------------------------------------- staging (stage.c)
 //
 // Loading is all or nothing: arrays are read into buffers of their own and given to the model only when everything
@@ -81,6 +83,20 @@ tw_status twi_part_drop(const char *part, tw_status status); // removes it; retu
 // Writes a HDF5 file whole: `fill` puts the contents.
 tw_status twi_hdf5_write(const tw_model *m, const char *path,
                          tw_status (*fill)(const tw_model *m, twi_hdf5_writer *w, tw_err *err), tw_err *err);
+
+// A file written piece by piece into a temporary sibling (stream.c). The first failure stays; twi_stream_finish tells it.
+typedef struct twi_stream {
+    const char *path;
+    char *part;
+    FILE *file;
+    uint64_t n; // bytes so far
+    tw_err err;
+} twi_stream;
+void twi_stream_open(twi_stream *s, const char *path);
+void twi_stream_put(twi_stream *s, const void *bytes, size_t n);
+void twi_stream_printf(twi_stream *s, const char *fmt, ...) TWI_PRINTF(2, 3);
+// Renames the file to its path if `status` and all writing went well, else removes it.
+tw_status twi_stream_finish(twi_stream *s, tw_status status, tw_err *err);
 
 // A model from an unzipped archive: a folder with config.json and model.weights.h5 (keras.c).
 tw_model *twi_keras_folder(const char *folder, const twi_load_options *o, twi_load_report *report,

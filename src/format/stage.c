@@ -118,6 +118,7 @@ static void commit(twi_stage *s)
             s->arrays.at[i].data = NULL;
         }
         w->is_set = true;
+        w->is_drawn = false;
         w->version++;
         if (s->report)
             s->report->n_loaded++;

@@ -69,12 +69,16 @@ static void fail(const twi_zoo_variant *v, bool has_top, const char *file, const
         twi_str_add(&looked, i ? ", " : "");
         show(&looked, p->at[i]);
     }
+    // Not every publisher has files: some put them into packages, which `make assets` knows of.
+    const char *get = !v->weights.url ? "make assets (in topwork's sources), or see  topwork fetch "
+                      : has_top && v->weights.file_no_top ? "topwork fetch --top "
+                                                          : "topwork fetch ";
     twi_fail_at(err, TW_EUNUSABLE, file, -1,
                 "no ImageNet weights for %s (%s)\n"
                 "  looked in  %s\n"
-                "  get them   topwork fetch %s%s\n"
+                "  get them   %s%s%s\n"
                 "  or         --weights FILE, or --weights none to start from random numbers",
-                name, file, looked.n ? looked.text : "no folder: HOME is not set", name, size);
+                name, file, looked.n ? looked.text : "no folder: HOME is not set", get, name, size);
     twi_str_clear(&looked);
 }
 

@@ -211,7 +211,7 @@ tw_status twi_model_initialize(tw_model *m, uint64_t seed,
         status = twi_weight_allocate(w, err);
         if (!status)
             status = fill(w, seed, (uint32_t)i, w->data, err);
-        w->is_set = !status;
+        w->is_set = w->is_drawn = !status;
         w->version++;
     }
     twi_weights_clear(&all);

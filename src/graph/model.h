@@ -18,6 +18,7 @@ typedef struct twi_weight {
     bool is_state;     // created non-trainable
     bool is_trainable; // the per-variable flag, the only one that decides (Keras 3)
     bool is_set;       // data holds values
+    bool is_drawn;     // they are the first ones, from a random stream, and nothing has trained them yet
     float *data;       // dense f32, TWI_ALIGN-ed; NULL until set
     uint64_t version;  // grows with every change, so that plans and caches notice
 } twi_weight;
@@ -141,6 +142,17 @@ tw_model *twi_model_cut(tw_model *m, const char *layer, char **dropped, tw_err *
 // Freezes by specification: all | none | first:N | until:NAME | list of NAME, #INDEX, GLOB (architecture §4).
 tw_status twi_model_freeze(tw_model *m, const char *spec, tw_err *err);
 void twi_model_set_trainable(tw_model *m, bool value);
+
+// What a mixture of new, pretrained, frozen and trained layers does to each other (surgery.c). Names lend; NULL: no such pair.
+typedef struct twi_surgery {
+    const char *new_layer, *frozen_after_new; // a new layer learns in front of a frozen pretrained one
+    const char *trained_layer, *frozen_after_trained; // a pretrained layer does
+} twi_surgery;
+tw_status twi_model_surgery(const tw_model *m, twi_surgery *found, tw_err *err);
+// Refuses the first (TW_EINVAL with the ways out). *note (twi_free; may be NULL) tells of the second, else NULL.
+tw_status twi_model_check_surgery(const tw_model *m, char **note, tw_err *err);
+// After training: what was trained is no longer new.
+tw_status twi_model_mark_trained(tw_model *m, tw_err *err);
 
 // --------------------------------------------------------------------------------------------------------- emitting
 

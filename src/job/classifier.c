@@ -2,6 +2,7 @@
 
 #include "job/classifier.h"
 
+#include "job/memory.h"
 #include "job/trunk.h"
 #include "layer/spec.h"
 
@@ -264,6 +265,8 @@ tw_status twi_classifier_build(const twi_classifier_options *o, twi_classifier *
         c->trunk = nest;
         status = add_head(c->model, x, o, &c->head, err);
     }
+    if (!status)
+        status = twi_memory_check_weights(c->model, err); // of the head: the trunk has its own by now
     if (!status)
         status = twi_model_initialize(c->model, o->seed, twi_initializer_fill, err);
     if (!status)

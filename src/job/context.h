@@ -48,8 +48,8 @@ typedef struct twi_progress {
     atomic_llong done, next_ns;
 } twi_progress;
 // fmt NULL: nothing to say yet.
-void twi_progress_begin(twi_progress *stage, tw_context *tw, const char *name, int64_t total, const char *unit,
-                     const char *fmt, ...) TWI_PRINTF(6, 7);
+void twi_progress_begin(twi_progress *stage, tw_context *tw, const char *name, int64_t total,
+                        const char *unit, const char *fmt, ...) TWI_PRINTF(6, 7);
 void twi_progress_add(twi_progress *stage, int64_t n);
 // Sets the count, with what is being counted within the stage ("epoch 3/10") or NULL.
 void twi_progress_set(twi_progress *stage, int64_t done, int64_t total, const char *text);

@@ -1,6 +1,7 @@
 // topwork evaluate: how good a model is on photos whose classes are known.
 
 #include "job/job.h"
+#include "job/memory.h"
 #include "job/open.h"
 #include "report/report.h"
 
@@ -199,8 +200,10 @@ static tw_status run(evaluation *e, tw_err *err)
                                    .on_progress = on_progress,
                                    .is_cancelled = is_cancelled};
     twi_predictor *p = twi_predictor_new(e->model, &predict, err);
-    if (!p)
+    if (!p || twi_memory_fit_predictor(p, predict.workers, err)) {
+        twi_predictor_free(p);
         return err->status;
+    }
     int64_t k = twi_predictor_outputs(p);
     status = collect_labels(e, k == 1 ? 2 : k, err);
     if (!status)

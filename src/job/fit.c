@@ -26,18 +26,25 @@ typedef struct learning {
     tw_context *tw;
     const tw_fit_options *o;
     tw_model *m;
-    tw_setting optimizer, loss;
+    twi_compiled compiled;
+    twi_callbacks callbacks;
+    tw_setting early_stopping;
     twi_precision precision;
     twi_frontier frontier;
     tw_dataset *data[SIDES];   // views, owned; NULL: no validation
     twi_photos picked;         // photos of both sides: structs copied, texts lent by the stores
     twi_vec(twi_photo *) from; // where each came from
     twi_recipe recipe;
-    twi_features features;
+    twi_augment augment;
+    bool is_online;                 // training photos are changed anew in each epoch, so they come as pixels
+    twi_features features, *copies; // copies [augment_copies], or NULL
     twi_part_samples photos[SIDES];
     twi_array_samples arrays[SIDES];
     const twi_samples *samples[SIDES];
     bool wants_stop; // said by on_epoch
+    tw_training training;
+    twi_fit_files files;
+    tw_err *err; // of the fit under way
 } learning;
 
 static bool is_cancelled(void *self)
@@ -156,21 +163,79 @@ static tw_status make_features(learning *l, tw_err *err)
     return status;
 }
 
+static tw_status make_copies(learning *l, tw_err *err)
+{
+    int n = (int)l->o->augment_copies;
+    char *dir = NULL;
+    tw_err ignored = {0};
+    bool is_off = l->o->cache && twi_str_same(l->o->cache, "off");
+    if (!is_off)
+        dir = l->o->cache ? twi_strdup(l->o->cache, err) : twi_home("features", &ignored);
+    l->copies = twi_new((size_t)n, sizeof *l->copies, "features of copies", err);
+    twi_progress stage;
+    twi_progress_begin(&stage, l->tw, "copies", n, "copies", NULL);
+    tw_status status = l->copies ? TW_OK : TW_ENOMEM;
+    for (int i = 0; !status && i < n; i++) {
+        twi_features_options o = {.frontier = &l->frontier,
+                                  .recipe = &l->recipe,
+                                  .cache_dir = dir,
+                                  .precision = l->precision,
+                                  .augment = &l->augment,
+                                  .seed = l->o->seed ? (uint64_t)l->o->seed : 1,
+                                  .copy = i + 1,
+                                  .workers = twi_threads(l->tw, 0),
+                                  .self = &stage,
+                                  .is_cancelled = stage_cancelled};
+        status = twi_features_make(l->m, &l->picked, &o, &l->copies[i], err);
+        twi_progress_add(&stage, 1);
+    }
+    if (!status)
+        twi_progress_end(&stage, "of each training photo");
+    twi_free(dir);
+    return status;
+}
+
+static tw_status change_photos(learning *l, tw_err *err)
+{
+    if (!l->augment.n)
+        return TW_OK;
+    tw_status status = twi_augment_check(&l->augment, &l->recipe, err);
+    if (!status && !l->is_online)
+        status = make_copies(l, err);
+    if (!status && !l->is_online)
+        twi_part_samples_copies(&l->photos[TRAINING], l->copies, (int)l->o->augment_copies);
+    else if (!status)
+        status = twi_part_samples_augment(&l->photos[TRAINING], &l->augment,
+                                          l->o->seed ? (uint64_t)l->o->seed : 1, err);
+    return status;
+}
+
+static void clear_copies(learning *l)
+{
+    for (int64_t i = 0; l->copies && i < l->o->augment_copies; i++)
+        twi_features_clear(&l->copies[i]);
+    twi_free(l->copies);
+    l->copies = NULL;
+}
+
 static tw_status photo_samples(learning *l, tw_err *err)
 {
+    // What is changed anew in each epoch cannot be kept as features; what validates can.
+    l->is_online = l->augment.n && !(l->frontier.n && l->o->augment_copies);
     tw_status status = twi_learn_recipe(l->m, l->data[TRAINING], &l->recipe, err);
-    if (!status)
+    if (!status && !l->picked.at.n)
         status = pick_photos(l, err);
     if (!status && l->frontier.n)
         status = make_features(l, err);
     for (int side = 0; !status && side < SIDES; side++) {
         twi_part part = side == TRAINING ? TWI_TRAIN : TWI_VAL;
-        status = l->frontier.n ? twi_features_samples(&l->features, &l->picked, part, &l->photos[side], err)
-                               : twi_pixel_samples(&l->picked, part, &l->recipe, twi_threads(l->tw, 0),
-                                                   &l->photos[side], err);
+        bool has_rows = l->frontier.n && !(l->is_online && side == TRAINING);
+        status = has_rows ? twi_features_samples(&l->features, &l->picked, part, &l->photos[side], err)
+                          : twi_pixel_samples(&l->picked, part, &l->recipe, twi_threads(l->tw, 0),
+                                              &l->photos[side], err);
         l->samples[side] = l->photos[side].samples.n ? &l->photos[side].samples : NULL;
     }
-    return status;
+    return status ? status : change_photos(l, err);
 }
 
 static tw_status array_samples(learning *l, tw_err *err)
@@ -213,6 +278,19 @@ static tw_status open_samples(learning *l, tw_err *err)
                           l->data[TRAINING]->n ? "none of the training photos could be read"
                                                : "there are no samples to train on");
     return status;
+}
+
+// Layers were frozen or freed: another part of the model stands in front.
+static tw_status open_samples_again(learning *l, tw_err *err)
+{
+    for (int side = 0; side < SIDES; side++) {
+        twi_part_samples_clear(&l->photos[side]);
+        twi_array_samples_clear(&l->arrays[side]);
+    }
+    twi_features_clear(&l->features);
+    clear_copies(l);
+    l->frontier = (twi_frontier){0};
+    return open_samples(l, err);
 }
 
 // The model remembers what it was trained to answer, and on which pixels.
@@ -279,65 +357,141 @@ static void on_progress(void *self, const twi_fit_progress *p)
     twi_event(l->tw, &event);
 }
 
-// Keras's own behaviour: the weights at the end of the last epoch.
-static tw_status take_last(tw_model *m, const twi_fit_state *state, tw_err *err)
-{
-    twi_weights all;
-    tw_status status = twi_model_weights(m, &all, err);
-    for (int i = 0; !status && state->weight && i < all.n && i < state->n_weights; i++)
-        if (state->weight_size[i] && state->weight[i]) {
-            memcpy(all.at[i]->data, state->weight[i], (size_t)state->weight_size[i] * sizeof(float));
-            all.at[i]->version++;
-        }
-    twi_weights_clear(&all);
-    return status;
-}
-
-static tw_history *history_of(const twi_history *h, bool is_stopped, tw_err *err)
+static tw_history *history_of(twi_history *h, bool is_stopped, tw_err *err)
 {
     tw_history *out = twi_new(1, sizeof *out, "a history", err);
     if (!out)
         return NULL;
     out->best = h->best_epoch;
     out->is_stopped = is_stopped;
-    for (size_t i = 0; i < h->epochs.n; i++)
-        if (!twi_vec_push(&out->epochs, public_epoch(&h->epochs.at[i]), err)) {
+    out->all = *h;
+    *h = (twi_history){0};
+    for (size_t i = 0; i < out->all.epochs.n; i++)
+        if (!twi_vec_push(&out->epochs, public_epoch(&out->all.epochs.at[i]), err)) {
             twi_learn_history_free(out);
             return NULL;
         }
     return out;
 }
 
-static tw_history *fit(learning *l, tw_err *err)
+// The program's callbacks, each moment to all of them.
+static void on_moment(void *self, twi_moment moment, int64_t epoch, int64_t step, twi_watch *w)
+{
+    learning *l = self;
+    l->training.watch = w;
+    tw_epoch given = {0};
+    if (moment == TWI_EPOCH_END) {
+        given = public_epoch(w->epoch);
+        if (twi_fit_files_epoch(&l->files, w->epoch, l->err))
+            w->wants_stop = true;
+    }
+    for (int64_t i = 0; i < l->o->n_callbacks; i++) {
+        const tw_callback *c = &l->o->callback[i];
+        if (moment == TWI_TRAIN_BEGIN && c->on_train_begin)
+            c->on_train_begin(c->arg, &l->training);
+        if (moment == TWI_EPOCH_BEGIN && c->on_epoch_begin)
+            c->on_epoch_begin(c->arg, &l->training, epoch);
+        if (moment == TWI_BATCH_BEGIN && c->on_batch_begin)
+            c->on_batch_begin(c->arg, &l->training, step);
+        if (moment == TWI_BATCH_END && c->on_batch_end)
+            c->on_batch_end(c->arg, &l->training, step);
+        if (moment == TWI_EPOCH_END && c->on_epoch_end)
+            c->on_epoch_end(c->arg, &l->training, &given);
+        if (moment == TWI_TRAIN_END && c->on_train_end)
+            c->on_train_end(c->arg, &l->training);
+    }
+}
+
+static twi_fit_options fit_options(learning *l, twi_fit_state *state)
 {
     const tw_fit_options *o = l->o;
+    return (twi_fit_options){.phase = "fit",
+                             .epochs = epochs_of(l),
+                             .batch_size = o->batch_size ? o->batch_size : 32,
+                             .optimizer = l->compiled.optimizer,
+                             .loss = l->compiled.loss,
+                             .schedule = l->compiled.schedule,
+                             .metrics = l->compiled.metrics,
+                             .early_stopping = l->early_stopping,
+                             .callbacks = l->callbacks,
+                             .seed = o->seed ? (uint64_t)o->seed : 1,
+                             .validation = l->samples[VALIDATION],
+                             .from = l->frontier.n && !l->is_online ? &l->frontier : NULL,
+                             .validation_from = l->frontier.n ? &l->frontier : NULL,
+                             .patience = o->patience,
+                             .class_weight = o->class_weight,
+                             .sample_weight = o->sample_weight,
+                             .no_shuffle = o->no_shuffle,
+                             .is_proximal = o->proximal,
+                             .mixup = o->mixup,
+                             .cutmix = o->cutmix,
+                             .threads = twi_threads(l->tw, 0),
+                             .keeps_last = o->keep_last,
+                             .keeps_slots = true,
+                             .state = state,
+                             .self = l,
+                             .on_progress = on_progress,
+                             .on_epoch = on_epoch,
+                             .on_moment = on_moment,
+                             .is_cancelled = is_cancelled};
+}
+
+// Files say how many steps the schedule had; one that Keras does not know leaves its rate.
+static tw_status settle_schedule(learning *l, tw_err *err)
+{
+    twi_compiled c = l->compiled;
+    int64_t batch = l->o->batch_size ? l->o->batch_size : 32, n = l->samples[TRAINING]->n;
+    if (!c.schedule.kind)
+        return TW_OK;
+    twi_schedule_complete(&c.schedule, c.optimizer.value[0],
+                          (double)((n + batch - 1) / batch * epochs_of(l)));
+    if (((const twi_schedule_kind *)c.schedule.kind->row)->is_ours)
+        c.schedule.kind = NULL;
+    return twi_compile_store(l->m, &c, err);
+}
+
+static tw_history *fit(learning *l, tw_err *err)
+{
     twi_fit_state state = {0};
     twi_history history = {0};
-    twi_fit_options options = {.phase = "fit",
-                               .epochs = epochs_of(l),
-                               .batch_size = o->batch_size ? o->batch_size : 32,
-                               .optimizer = l->optimizer,
-                               .loss = l->loss,
-                               .seed = o->seed ? (uint64_t)o->seed : 1,
-                               .validation = l->samples[VALIDATION],
-                               .from = l->frontier.n ? &l->frontier : NULL,
-                               .patience = o->patience,
-                               .class_weight = o->class_weight,
-                               .threads = twi_threads(l->tw, 0),
-                               .state = &state,
-                               .self = l,
-                               .on_progress = on_progress,
-                               .on_epoch = on_epoch,
-                               .is_cancelled = is_cancelled};
     tw_history *out = NULL;
-    tw_status status = twi_fit(l->m, l->samples[TRAINING], &options, &history, err);
-    if (!status && o->keep_last)
-        status = take_last(l->m, &state, err);
-    if (!status)
+    l->err = err;
+    tw_status status = twi_fit_files_open(&l->files, err);
+    do {
+        twi_history_clear(&history);
+        if (!status && history.is_changed)
+            status = open_samples_again(l, err);
+        twi_fit_options options = fit_options(l, &state);
+        if (!status)
+            status = twi_fit(l->m, l->samples[TRAINING], &options, &history, err);
+    } while (!status && history.is_changed);
+    if (!status && !err->status)
+        status = settle_schedule(l, err);
+    if (!status && !err->status)
+        status = twi_model_mark_trained(l->m, err);
+    if (!status && !err->status)
         out = history_of(&history, history.is_stopped_early || history.is_cancelled || l->wants_stop, err);
+    twi_fit_files_close(&l->files);
     twi_fit_state_clear(&state);
     twi_history_clear(&history);
     return out;
+}
+
+// Early stopping stands among the callbacks but is a thing of its own: it says which epoch is the best.
+static tw_status read_callbacks(learning *l, tw_err *err)
+{
+    tw_status status = twi_callbacks_text(&l->callbacks, l->o->callbacks, "callbacks", err);
+    if (!status)
+        status = twi_augment_text(&l->augment, l->o->augment, "augment", err);
+    if (!status && l->augment.n && !l->data[TRAINING]->store->has_photos)
+        status = twi_fail(err, TW_EINVAL, "augment is for photos: samples in memory are taken as they are");
+    twi_callbacks_split(&l->callbacks, &l->early_stopping);
+    l->training.m = l->m;
+    l->training.n_metrics = l->compiled.metrics.n;
+    for (int i = 0; i < l->compiled.metrics.n; i++)
+        twi_metric_label(&l->compiled.metrics.at[i], l->training.metric[i], TWI_METRIC_LABEL);
+    l->files = (twi_fit_files){.o = l->o, .m = l->m, .training = &l->training};
+    return status;
 }
 
 static tw_status check_options(const tw_fit_options *o, tw_err *err)
@@ -346,7 +500,27 @@ static tw_status check_options(const tw_fit_options *o, tw_err *err)
         return twi_fail(err, TW_EINVAL,
                         "epochs, batch_size and patience must be 0 or more, received %lld, %lld, %lld",
                         (long long)o->epochs, (long long)o->batch_size, (long long)o->patience);
+    if (o->augment_copies < 0 || o->augment_copies > 100 || (o->augment_copies && !o->augment))
+        return twi_fail(err, TW_EINVAL, "augment_copies must be in 0..100 and go with augment, received %lld",
+                        (long long)o->augment_copies);
+    if (o->sample_weight && (o->data->store->has_photos || o->data->part != TW_PART_ALL))
+        return twi_fail(err, TW_EINVAL, "sample_weight is for samples in memory");
+    if (o->n_callbacks < 0 || (o->n_callbacks > 0 && !o->callback))
+        return twi_fail(err, TW_EINVAL, "n_callbacks is %lld, but callback is NULL",
+                        (long long)o->n_callbacks);
     return TW_OK;
+}
+
+static tw_status check_surgery(learning *l, tw_err *err)
+{
+    char *note = NULL;
+    if (l->o->new_in_front)
+        return TW_OK;
+    tw_status status = twi_model_check_surgery(l->m, &note, err);
+    if (note)
+        twi_note(l->tw, "%s", note);
+    twi_free(note);
+    return status;
 }
 
 static tw_status prepare(learning *l, tw_err *err)
@@ -357,11 +531,13 @@ static tw_status prepare(learning *l, tw_err *err)
     if (!status)
         status = twi_learn_ready(l->m, l->o->seed, err);
     if (!status)
-        status = twi_compiled_optimizer(l->m, &l->optimizer, err);
+        status = check_surgery(l, err);
     if (!status)
-        status = twi_compiled_loss(l->m, 0, &l->loss, err);
+        status = twi_compile_read(l->m, &l->compiled, err);
     if (!status)
         status = choose_data(l, err);
+    if (!status)
+        status = read_callbacks(l, err);
     if (!status)
         status = twi_learn_classes(l->m, l->data[TRAINING], err);
     if (!status)
@@ -379,13 +555,16 @@ tw_history *twi_learn_fit(const tw_fit_options *o, tw_err *err)
         twi_dataset_free(l.data[side]);
     }
     twi_features_clear(&l.features);
+    clear_copies(&l);
     give_back(&l);
     return history;
 }
 
 void twi_learn_history_free(tw_history *history)
 {
-    if (history)
+    if (history) {
         twi_vec_clear(&history->epochs);
+        twi_history_clear(&history->all);
+    }
     twi_free(history);
 }

@@ -11,6 +11,9 @@ tw_status twi_job_summary(tw_context *tw, const tw_summary_options *o, tw_err *e
 tw_status twi_job_models(tw_context *tw, const tw_models_options *o, tw_err *err);
 tw_status twi_job_plan(tw_context *tw, const tw_plan_options *o, tw_err *err);
 tw_status twi_job_cache(tw_context *tw, const tw_cache_options *o, tw_err *err);
+tw_status twi_job_convert(tw_context *tw, const tw_convert_options *o, tw_err *err);
+tw_status twi_job_sweep(tw_context *tw, const tw_sweep_options *o, tw_err *err);
+tw_status twi_job_fetch(tw_context *tw, const tw_fetch_options *o, tw_err *err);
 tw_status twi_job_report(tw_context *tw, const tw_report_options *o, tw_err *err);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef TWI_JOB_LEARN_H
 #define TWI_JOB_LEARN_H
 
+#include "codec/tfevents.h"
 #include "job/context.h"
 #include "job/open.h"
 #include "train/dataset.h"
@@ -11,20 +12,44 @@
 tw_model *twi_application(const tw_application_options *o, tw_err *err);
 
 // compile.c: the settings as Keras's compile_config in m->compile, and back.
+typedef struct twi_compiled {
+    tw_setting optimizer, loss, schedule; // schedule.kind NULL: none
+    twi_metrics metrics;
+} twi_compiled;
 tw_status twi_compile(tw_model *m, const tw_compile_options *o, tw_err *err);
+tw_status twi_compile_store(tw_model *m, const twi_compiled *c, tw_err *err);
 // TW_EINVAL: not compiled.
-tw_status twi_compiled_optimizer(const tw_model *m, tw_setting *optimizer, tw_err *err);
+tw_status twi_compile_read(const tw_model *m, twi_compiled *c, tw_err *err);
 // Not compiled: binary cross-entropy for k = 1 output, else categorical; k = 0: TW_EINVAL.
 tw_status twi_compiled_loss(const tw_model *m, int64_t k, tw_setting *loss, tw_err *err);
 
 // fit.c
 struct tw_history {
     twi_vec(tw_epoch) epochs;
+    twi_history all;
     int64_t best;
     bool is_stopped;
 };
+struct tw_training {
+    tw_model *m;
+    twi_watch *watch;
+    int n_metrics;
+    char metric[TWI_METRICS_MAX][TWI_METRIC_LABEL];
+};
 tw_history *twi_learn_fit(const tw_fit_options *o, tw_err *err);
 void twi_learn_history_free(tw_history *history);
+
+// fit_files.c: what tw_fit writes after each epoch: csv_log, checkpoint, tensorboard.
+typedef struct twi_fit_files {
+    const tw_fit_options *o;
+    const tw_model *m;
+    const struct tw_training *training; // names of metrics
+    twi_tfevents *events;
+    bool has_header; // of the csv_log
+} twi_fit_files;
+tw_status twi_fit_files_open(twi_fit_files *f, tw_err *err);
+tw_status twi_fit_files_epoch(twi_fit_files *f, const twi_epoch *e, tw_err *err);
+void twi_fit_files_close(twi_fit_files *f);
 
 // use.c
 tw_scores *twi_learn_evaluate(const tw_use_options *o, tw_err *err);

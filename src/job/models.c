@@ -1,9 +1,12 @@
 // topwork models: the architectures topwork knows, what they cost, and where their weights were found.
 
 #include "job/job.h"
+#include "job/measure.h"
 #include "job/open.h"
 
 #include <string.h>
+
+#define MEASURE_SECONDS 0.5
 
 // Multiply-adds of one photo through the network with its classifier, at its default size.
 static int64_t count_macs(const char *name, tw_err *err)
@@ -30,19 +33,58 @@ static int64_t count_macs(const char *name, tw_err *err)
     return macs;
 }
 
+// Photos a second as training computes features: without the classifier, frozen, one worker a thread. Random weights.
+static double measure(const char *name, int threads, tw_err *err)
+{
+    twi_zoo_options o = {.pooling = "avg"};
+    double rate = 0;
+    tw_model *m = twi_open_architecture(name, &o, "none", NULL, 1, NULL, err);
+    twi_plan_options options = {.batch = 1, .precision = TWI_PRECISE, .threads = 1};
+    twi_plan *plan = m && !twi_model_freeze(m, "all", err) ? twi_plan_new(m, &options, err) : NULL;
+    if (plan)
+        twi_measure_rate(plan, threads, MEASURE_SECONDS, &rate, err);
+    twi_plan_free(plan);
+    twi_model_free(m);
+    return rate;
+}
+
+static tw_status measure_all(tw_context *tw, json_t *list, int threads, tw_err *err)
+{
+    twi_progress stage;
+    twi_progress_begin(&stage, tw, "measure", (int64_t)json_array_size(list), "networks", NULL);
+    json_t *one;
+    size_t i;
+    json_array_foreach(list, i, one)
+    {
+        tw_status status = twi_check_cancelled(tw, err);
+        double rate = status ? 0 : measure(twi_json_string(one, "name", ""), threads, err);
+        if (err->status)
+            return err->status;
+        json_object_set_new(one, "photos_per_second", json_real(rate));
+        twi_progress_add(&stage, 1);
+    }
+    twi_progress_end(&stage, "features without the classifier, %d %s at a time, random weights", threads,
+                     threads == 1 ? "photo" : "photos");
+    return TW_OK;
+}
+
 static char *find_weights(const twi_zoo_variant *v, bool has_top)
 {
     tw_err ignored = {0};
     return twi_weights_find(v, has_top, &ignored);
 }
 
-static json_t *describe(const twi_zoo_variant *v, tw_err *err)
+// As --model takes it: a width other than 1 stands after a colon.
+static void name_of(const twi_zoo_variant *v, char *name, size_t size)
 {
-    // As --model takes it: a width other than 1 stands after a colon.
-    char name[96];
-    snprintf(name, sizeof name, "%s", v->name);
     if (v->alpha != 1)
-        snprintf(name, sizeof name, "%s:%g", v->name, v->alpha);
+        snprintf(name, size, "%s:%g", v->name, v->alpha);
+    else
+        snprintf(name, size, "%s", v->name);
+}
+
+static json_t *describe(const twi_zoo_variant *v, const char *name, tw_err *err)
+{
     char *path = find_weights(v, false);
     if (!path)
         path = find_weights(v, true);
@@ -68,20 +110,26 @@ static void print_row(tw_context *tw, const json_t *one)
     char accuracy[16] = "–";
     if (top1 > 0)
         snprintf(accuracy, sizeof accuracy, "%.1f %%", 100 * top1);
-    char params[32];
-    twi_print(tw, "%-32s %12s %9.2f %8.1f %6lld   %-7s  %s\n", twi_json_string(one, "name", ""),
+    char params[32], rate[16] = "";
+    if (json_object_get(one, "photos_per_second"))
+        snprintf(rate, sizeof rate, "%8.1f  ", twi_json_number(one, "photos_per_second", 0));
+    twi_print(tw, "%-32s %12s %9.2f %8.1f %6lld   %-7s  %s%s\n", twi_json_string(one, "name", ""),
               twi_str_thousands(params, sizeof params, twi_json_int(one, "params", 0)),
               (double)twi_json_int(one, "macs", 0) / 1e9, (double)twi_json_int(one, "params", 0) * 4 / 1e6,
-              (long long)twi_json_int(one, "input_size", 0), accuracy,
+              (long long)twi_json_int(one, "input_size", 0), accuracy, rate,
               twi_json_string(weights, "path", "not here"));
 }
 
-static json_t *list_all(tw_err *err)
+static json_t *list_all(const char *only, tw_err *err)
 {
     json_t *list = json_array();
     for (size_t f = 0; twi_families[f] && !err->status; f++)
         for (const twi_zoo_variant *v = twi_families[f]->variants; v->name && !err->status; v++) {
-            json_t *one = describe(v, err);
+            char name[96];
+            name_of(v, name, sizeof name);
+            if (only && !strcasestr(name, only))
+                continue;
+            json_t *one = describe(v, name, err);
             if (one)
                 json_array_append_new(list, one);
         }
@@ -91,8 +139,10 @@ static json_t *list_all(tw_err *err)
 tw_status twi_job_models(tw_context *tw, const tw_models_options *o, tw_err *err)
 {
     tw_err own = {0};
-    json_t *list = list_all(&own), *one;
+    json_t *list = list_all(o->only, &own), *one;
     size_t i;
+    if (!own.status && o->measure)
+        measure_all(tw, list, twi_threads(tw, o->threads), &own);
     if (!own.status && o->format == TW_FORMAT_JSON) {
         json_t *all = json_pack("{sO}", "models", list);
         char *text = all ? twi_json_text(all, 2, &own) : NULL;
@@ -101,8 +151,8 @@ tw_status twi_job_models(tw_context *tw, const tw_models_options *o, tw_err *err
         twi_free(text);
         json_decref(all);
     } else if (!own.status) {
-        twi_print(tw, "%-32s %12s %9s %8s %6s   %-7s  %s\n", "name", "parameters", "GMACs", "MB", "input",
-                  "top-1", "weights");
+        twi_print(tw, "%-32s %12s %9s %8s %6s   %-7s  %s%s\n", "name", "parameters", "GMACs", "MB", "input",
+                  "top-1", o->measure ? "photos/s  " : "", "weights");
         json_array_foreach(list, i, one) print_row(tw, one);
     }
     json_decref(list);

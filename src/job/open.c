@@ -2,6 +2,8 @@
 
 #include "job/open.h"
 
+#include "job/memory.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,22 +30,30 @@ static bool is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+// Whether a folder holds a model: of a run, or one of the forms that are folders.
+static bool holds_model(const char *folder)
+{
+    static const char *const files[] = {"model.keras", "model.json", "config.json"};
+    bool found = false;
+    for (size_t i = 0; !found && i < sizeof files / sizeof *files; i++) {
+        twi_str inside = {0};
+        twi_str_printf(&inside, "%s/%s", folder, files[i]);
+        found = inside.text && twi_file_exists(inside.text);
+        twi_str_clear(&inside);
+    }
+    return found;
+}
+
 tw_model *twi_open_file(const char *path, const twi_load_options *o, twi_load_report *report, tw_err *err)
 {
-    twi_str inside = {0};
-    twi_str_printf(&inside, "%s/model.keras", path);
-    if (inside.failed) {
-        twi_fail_memory(err, 0, "a path");
-        return NULL;
-    }
-    bool is_run = is_folder(path) && twi_file_exists(inside.text);
-    if (is_folder(path) && !is_run)
+    if (is_folder(path) && !holds_model(path)) {
         twi_fail(err, TW_EUNUSABLE,
                  "'%s' is a folder without model.keras: neither a run directory nor a model", path);
-    tw_model *m =
-        is_folder(path) && !is_run ? NULL : twi_model_load(is_run ? inside.text : path, o, report, err);
-    twi_str_clear(&inside);
-    return m;
+        return NULL;
+    }
+    if (twi_memory_check_file(path, err))
+        return NULL;
+    return twi_model_load(path, o, report, err);
 }
 
 bool twi_is_architecture(const char *name)
@@ -80,8 +90,8 @@ tw_model *twi_open_architecture(const char *name, const twi_zoo_options *o, cons
     tw_model *m = v ? twi_zoo_build(name, &zoo, err) : NULL;
     if (!m)
         return NULL;
-    tw_status status = TW_OK;
-    if (!zoo.is_random)
+    tw_status status = twi_memory_check_weights(m, err);
+    if (!status && !zoo.is_random)
         status = load_weights(m, v, o->has_top, weights, loading, source, err);
     if (!status)
         status = twi_model_initialize(m, seed, twi_initializer_fill, err);

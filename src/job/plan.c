@@ -1,8 +1,12 @@
 // topwork plan: the execution plan of a model: ops, implementations, memory and, measured, time.
+//
+// The model is planned as the frozen part of a training is: everything folded, fused, and free to choose its algorithms.
 
 #include "engine/plan.h"
 
+#include "base/source.h"
 #include "job/job.h"
+#include "job/measure.h"
 #include "job/open.h"
 
 #include <string.h>
@@ -20,21 +24,8 @@ static tw_model *open_model(const tw_plan_options *o, tw_err *err)
     return m;
 }
 
-static tw_status measure(const twi_plan *plan, tw_err *err)
-{
-    twi_run *run = twi_run_new(plan, err);
-    if (!run)
-        return TW_ENOMEM;
-    memset(twi_run_input(run, 0), 0, (size_t)twi_shape_count(twi_plan_input(plan, 0)) * sizeof(float));
-    tw_status status = twi_run_forward(run, 0, 0, err); // the first run also warms caches
-    twi_run_set_profile(run, true);
-    for (int i = 0; !status && i < 10; i++)
-        status = twi_run_forward(run, 0, 0, err);
-    twi_run_free(run);
-    return status;
-}
-
-static void print_op(tw_context *tw, const json_t *op)
+// peak: multiply-adds a second, 0 where nothing was measured.
+static void print_op(tw_context *tw, const json_t *op, double peak)
 {
     char macs[32];
     double seconds = twi_json_number(op, "seconds", 0);
@@ -44,28 +35,60 @@ static void print_op(tw_context *tw, const json_t *op)
               twi_str_thousands(macs, sizeof macs, twi_json_int(op, "macs", 0)));
     if (seconds > 0)
         twi_print(tw, " %9.3f ms", 1e3 * seconds);
+    if (seconds > 0 && peak > 0 && twi_json_int(op, "macs", 0) > 0)
+        twi_print(tw, " %5.0f %%", 100 * twi_json_number(op, "macs", 0) / seconds / peak);
     twi_print(tw, "\n");
 }
 
 static void print_text(tw_context *tw, const twi_plan *plan, const json_t *json)
 {
-    twi_print(tw, "%-14s %-28s %-30s %-14s %14s\n", "op", "layer", "implementation", "layout",
-              "multiply-adds");
+    double peak = twi_json_number(json, "peak_macs_per_second", 0);
+    twi_print(tw, "%-14s %-28s %-30s %-14s %14s%s\n", "op", "layer", "implementation", "layout",
+              "multiply-adds", peak > 0 ? "         time   peak" : "");
     const json_t *ops = json_object_get(json, "ops"), *op;
     size_t i;
-    json_array_foreach(ops, i, op) print_op(tw, op);
+    json_array_foreach(ops, i, op) print_op(tw, op, peak);
     char macs[32];
+    double seconds = twi_json_number(json_object_get(json, "totals"), "seconds", 0);
+    if (seconds > 0)
+        twi_print(tw,
+                  "%.3f ms a run of %lld · peak: what a large matrix product reaches here, %.1f billion "
+                  "multiply-adds a "
+                  "second; Winograd, which multiplies less, may be above it\n",
+                  1e3 * seconds, (long long)twi_plan_input(plan, 0)->dim[0], peak / 1e9);
     twi_print(tw, "%zu ops · %s multiply-adds · %.1f MB activations · %.1f MB prepared weights\n",
               json_array_size(ops), twi_str_thousands(macs, sizeof macs, twi_plan_macs(plan)),
               (double)twi_plan_run_bytes(plan) / 1e6, (double)twi_plan_constant_bytes(plan) / 1e6);
 }
 
-static tw_status print(tw_context *tw, const tw_plan_options *o, const twi_plan *plan, tw_err *err)
+static tw_status write_trace(const tw_plan_options *o, const json_t *plan, tw_err *err)
 {
-    tw_status status = o->measure ? measure(plan, err) : TW_OK;
+    json_t *trace = twi_plan_trace(plan);
+    char *text = trace ? twi_json_text(trace, 0, err) : NULL;
+    tw_status status = text ? twi_file_write(o->profile, text, strlen(text), err) : TW_ENOMEM;
+    twi_free(text);
+    json_decref(trace);
+    return status;
+}
+
+static tw_status print(tw_context *tw, const tw_plan_options *o, const twi_plan *plan, int threads,
+                       tw_err *err)
+{
+    double peak = 0;
+    tw_status status = o->measure || o->profile ? twi_measure_ops(plan, err) : TW_OK;
+    if (!status && o->measure)
+        status = twi_measure_peak(threads, &peak, err);
     json_t *json = status ? NULL : twi_plan_json(plan, err);
     if (!json)
         return err->status;
+    if (peak > 0)
+        json_object_set_new(json, "peak_macs_per_second", json_real(peak));
+    if (o->profile)
+        write_trace(o, json, err);
+    if (err->status) {
+        json_decref(json);
+        return err->status;
+    }
     if (o->format == TW_FORMAT_JSON) {
         char *text = twi_json_text(json, 2, err);
         if (text)
@@ -87,9 +110,11 @@ tw_status twi_job_plan(tw_context *tw, const tw_plan_options *o, tw_err *err)
                                              : o->precision == 3 ? TWI_BRAIN
                                                                  : TWI_PRECISE,
                                 .threads = twi_threads(tw, o->threads)};
-    twi_plan *plan = m ? twi_plan_new(m, &options, &own) : NULL;
+    if (m)
+        twi_model_freeze(m, "all", &own);
+    twi_plan *plan = m && !own.status ? twi_plan_new(m, &options, &own) : NULL;
     if (plan)
-        print(tw, o, plan, &own);
+        print(tw, o, plan, options.threads, &own);
     twi_plan_free(plan);
     twi_model_free(m);
     if (own.status && err && !err->status)

@@ -3,6 +3,7 @@
 // Photos are answered in groups, so that the first lines appear early and memory stays the same for any number.
 
 #include "job/job.h"
+#include "job/memory.h"
 #include "job/open.h"
 #include "report/csv.h"
 #include "train/evaluate.h"
@@ -251,7 +252,7 @@ static tw_status open_all(prediction *p, tw_err *err)
                              .self = p,
                              .is_cancelled = is_cancelled};
     p->predictor = twi_predictor_new(p->model, &o, err);
-    if (!p->predictor)
+    if (!p->predictor || twi_memory_fit_predictor(p->predictor, o.workers, err))
         return err->status;
     p->k = twi_predictor_outputs(p->predictor);
     p->n_classes = p->k == 1 ? 2 : p->k;

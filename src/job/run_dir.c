@@ -32,9 +32,10 @@ static bool has_run(const char *dir)
     return found;
 }
 
-static void remove_run(const char *dir)
+// All but args.json, the first of the list: it has just been replaced.
+static void remove_rest(const char *dir)
 {
-    for (int i = 0; i < N_RUN_FILES; i++) {
+    for (int i = 1; i < N_RUN_FILES; i++) {
         char *path = twi_run_file(dir, run_files[i], NULL);
         if (path)
             unlink(path);
@@ -93,8 +94,6 @@ char *twi_run_dir_make(const char *wanted, const char *model, bool force, bool r
                  wanted);
         return NULL;
     }
-    if (force && !resume)
-        remove_run(wanted);
     return twi_dir_make(wanted, err) ? NULL : twi_strdup(wanted, err);
 }
 
@@ -149,10 +148,13 @@ tw_status twi_run_args(const char *dir, const json_t *args, bool resume, tw_err 
         return TW_ENOMEM;
     tw_status status;
     json_t *before = resume && twi_file_exists(path) ? twi_json_read(path, err) : NULL;
-    if (before)
+    if (before) {
         status = compare(before, args, err);
-    else
+    } else {
         status = err && err->status ? err->status : twi_json_write(path, args, err);
+        if (!status && !resume) // only now: where nothing can be written, an earlier run stays
+            remove_rest(dir);
+    }
     json_decref(before);
     twi_free(path);
     return status;

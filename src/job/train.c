@@ -1,6 +1,6 @@
 // topwork train: from a folder of photos to a tested classifier.
 //
-//   photos → split → classifier (trunk + head) → features → head → (fine-tuning) → evaluation → run directory
+//   photos → split → classifier (trunk + head) → memory → features → head → (fine-tuning) → evaluation → run directory
 //
 // This is the annotated example of the room: a job is a list of steps on one struct, each of which can fail, and one
 // place that clears everything whatever happened.
@@ -122,12 +122,22 @@ static tw_status build_classifier(training *t, tw_err *err)
     if (status)
         return status;
     say_classifier(t);
+    char *note = NULL;
+    status = twi_model_check_surgery(t->classifier.model, &note, err);
+    if (note)
+        twi_note(t->tw, "%s", note);
+    twi_free(note);
+    if (status)
+        return status;
     if (t->classifier.dropped && *t->classifier.dropped)
         twi_note(t->tw, "left out by the cut: %s", t->classifier.dropped);
     return TW_OK;
 }
 
 // -------------------------------------------------------------------------------------------------------------- settings
+
+// What --augment-copies does where nothing is said: what hardly ever changes what a photo shows.
+#define DEFAULT_CHANGES "flip, rotation:0.05, zoom:0.1, contrast:0.2:0.2"
 
 static tw_status read_setting(tw_setting *s, const char *key, const char *text,
                               const tw_setting_kind *(*find)(const char *), const char *const *(*names)(void),
@@ -165,12 +175,27 @@ static tw_status read_settings(training *t, tw_err *err)
         read_setting(&t->optimizer, "optimizer", o->optimizer, twi_optimizer_find, twi_optimizer_names, err);
     if (!status)
         status = read_setting(&t->loss, "loss", loss, twi_loss_find, twi_loss_names, err);
+    if (!status && o->schedule)
+        status =
+            read_setting(&t->schedule, "schedule", o->schedule, twi_schedule_find, twi_schedule_names, err);
+    if (!status)
+        status = twi_metrics_text(&t->metrics, o->metrics, "--metrics", err);
+    if (!status)
+        status = twi_callbacks_text(&t->callbacks, o->callbacks, "--callbacks", err);
     if (status)
         return status;
+    bool has_default = o->augment_copies > 0 && !o->augment;
+    status = twi_augment_text(&t->augment, has_default ? DEFAULT_CHANGES : o->augment, "--augment", err);
+    if (status)
+        return status;
+    if (has_default)
+        twi_note(t->tw, "copies are changed by %s; --augment says otherwise", DEFAULT_CHANGES);
+    twi_callbacks_split(&t->callbacks, &t->early_stopping);
     char *end;
-    t->lr = strtod(o->lr, &end);
-    if (end == o->lr || *end || !(t->lr > 0))
-        return twi_fail(err, TW_EINVAL, "--lr must be a number above 0, received '%s'", o->lr);
+    bool finds_rate = twi_str_same(o->lr, "auto");
+    t->lr = finds_rate ? 0 : strtod(o->lr, &end);
+    if (!finds_rate && (end == o->lr || *end || !(t->lr > 0)))
+        return twi_fail(err, TW_EINVAL, "--lr must be a number above 0 or auto, received '%s'", o->lr);
     static const twi_precision precisions[] = {TWI_PRECISE, TWI_EXACT, TWI_PRECISE, TWI_BRAIN};
     static const char *const texts[] = {"f32", "exact", "f32", "bf16"};
     t->precision = precisions[o->precision];
@@ -235,10 +260,7 @@ static tw_status fine_tune(training *t, tw_err *err)
 {
     double head_best = t->history[TWI_HEAD].best;
     twi_training_close_phase(t);
-    const tw_train_options *o = t->o;
-    bool trains_norm = o->bn == 2 || (o->bn == 0 && twi_str_same(o->weights, "none"));
-    tw_status status =
-        twi_classifier_unfreeze(&t->classifier, o->fine_tune_from, o->freeze, trains_norm, err);
+    tw_status status = twi_training_unfreeze(t, err);
     if (!status)
         status = twi_training_phase(t, TWI_FINE_TUNE, err);
     if (status && status != TW_EDIVERGED)
@@ -283,12 +305,15 @@ static tw_status run(training *t, tw_err *err)
     if (!status)
         status = build_classifier(t, err);
     if (!status)
+        status = twi_training_check_memory(t, err);
+    if (!status)
         status = open_cache_dir(t, err);
     if (!status)
         status = open_run(t, &is_finished, err);
     if (status || is_finished)
         return status;
     status = train_phases(t, err);
+    t->is_diverged = status == TW_EDIVERGED;
     // What was learned before a divergence or a stop is written too; the error, if any, stays.
     if (!status || status == TW_EDIVERGED) {
         tw_err ignored = {0};
@@ -312,6 +337,10 @@ static void clear(training *t)
     twi_evaluation_clear(&t->test);
     twi_photos_clear(&t->photos);
     twi_classifier_clear(&t->classifier);
+    json_decref(t->rates);
+    json_decref(t->readings);
+    twi_str_clear(&t->reading);
+    twi_tfevents_close(t->events);
     twi_free(t->class_weight);
     twi_free(t->answers);
     twi_free(t->cache_dir);

@@ -66,6 +66,10 @@ static tw_status write_results(training *t, tw_err *err)
                      .precision = t->precision_text,
                      .weights = t->classifier.weights_source ? t->classifier.weights_source : "none",
                      .seed = (uint64_t)t->o->seed,
+                     .memory_estimate = t->memory_estimate,
+                     .rates = t->rates,
+                     .reading = t->reading.n ? t->reading.text : NULL,
+                     .readings = t->readings,
                      .is_interrupted = t->is_interrupted};
     for (int i = 0; i < t->n_phases; i++)
         r.phase[i] = (twi_phase){.name = phase_names[i], .history = &t->history[i], .seconds = t->seconds[i]};
@@ -122,11 +126,13 @@ tw_status twi_training_finish(training *t, tw_err *err)
     tw_status status = write_labels(t, err);
     if (!status)
         status = write_plan(t, err);
-    if (!status)
-        status = write_results(t, err);
     say_skipped(t);
     say_result(t, "validation", &t->val);
     say_result(t, "test", &t->test);
+    if (!status)
+        status = twi_training_read(t, err);
+    if (!status)
+        status = write_results(t, err);
     if (!status)
         status = twi_report_html(t->dir, err);
     if (status)

@@ -1,6 +1,7 @@
 // One phase of training: features or pixels, then fit, with checkpoints. See training.h.
 
 #include "job/training.h"
+#include "train/find_rate.h"
 
 #include <math.h>
 #include <string.h>
@@ -38,13 +39,16 @@ static tw_status make_features(training *t, tw_err *err)
                               .recipe = &t->classifier.recipe,
                               .cache_dir = t->cache_dir,
                               .precision = t->precision,
-                              .workers = t->threads,
+                              .workers = t->feature_workers[t->phase],
                               .self = &stage,
                               .on_progress = count_features,
                               .is_cancelled = stage_cancelled};
     tw_status status = twi_features_make(t->classifier.model, &t->photos, &o, &t->features, err);
     t->features_seconds += twi_progress_seconds(&stage);
     t->n_decoded += t->features.n_decoded;
+    if (status == TW_EWRITE)
+        twi_err_advise(err, t->cache_dir ? "try  --cache DIR for another place, or --cache off"
+                                         : "try  TMPDIR=DIR for another place, or --cache DIR");
     if (status)
         return status;
     twi_progress_end(&stage, "%s",
@@ -54,21 +58,83 @@ static tw_status make_features(training *t, tw_err *err)
     return TW_OK;
 }
 
+// The same for each changed copy of the training photos.
+static tw_status make_copies(training *t, tw_err *err)
+{
+    int n = (int)t->o->augment_copies;
+    if (!n || !t->augment.n)
+        return TW_OK;
+    t->copies = twi_new((size_t)n, sizeof *t->copies, "features of copies", err);
+    twi_progress stage;
+    twi_progress_begin(&stage, t->tw, "copies", twi_photos_count(&t->photos, TWI_TRAIN) * n, "photos", NULL);
+    tw_status status = t->copies ? TW_OK : TW_ENOMEM;
+    for (int i = 0; !status && i < n; i++) {
+        twi_features_options o = {.frontier = &t->frontier,
+                                  .recipe = &t->classifier.recipe,
+                                  .cache_dir = t->cache_dir,
+                                  .precision = t->precision,
+                                  .augment = &t->augment,
+                                  .seed = (uint64_t)t->o->seed,
+                                  .copy = i + 1,
+                                  .workers = t->threads,
+                                  .self = &stage,
+                                  .is_cancelled = stage_cancelled};
+        status = twi_features_make(t->classifier.model, &t->photos, &o, &t->copies[i], err);
+        t->n_decoded += t->copies[i].n_decoded;
+        twi_progress_set(&stage, (i + 1) * stage.total / n, stage.total, NULL);
+    }
+    t->features_seconds += twi_progress_seconds(&stage);
+    if (!status)
+        twi_progress_end(&stage, "%d changed %s of each training photo", n, n == 1 ? "copy" : "copies");
+    return status;
+}
+
+// What changes anew in each epoch cannot be kept: what that costs, and the way around it.
+static void say_augmented(training *t, bool could_have_rows)
+{
+    int64_t n = twi_photos_count(&t->photos, TWI_TRAIN);
+    if (could_have_rows)
+        twi_note(t->tw,
+                 "photos are changed anew in each epoch, so the frozen part runs again for all of them: %lld "
+                 "photos "
+                 "an epoch\ntry  --augment-copies 4, which computes each photo five times in all and then "
+                 "trains as "
+                 "fast as without",
+                 (long long)n);
+}
+
+static tw_status open_part(training *t, twi_part part, tw_err *err)
+{
+    if (t->frontier.n && !(t->is_online && part == TWI_TRAIN))
+        return twi_features_samples(&t->features, &t->photos, part, &t->part[part], err);
+    tw_status status =
+        twi_pixel_samples(&t->photos, part, &t->classifier.recipe, t->threads, &t->part[part], err);
+    return status || !t->is_online || part != TWI_TRAIN
+               ? status
+               : twi_part_samples_augment(&t->part[part], &t->augment, (uint64_t)t->o->seed, err);
+}
+
 static tw_status open_samples(training *t, tw_err *err)
 {
-    bool has_rows = t->frontier.n > 0 && twi_frontier_bytes(&t->frontier) <= CACHED_ROW_BYTES;
-    tw_status status = has_rows ? make_features(t, err) : TW_OK;
-    for (int part = 0; !status && part < TWI_PARTS; part++)
-        status = has_rows
-                     ? twi_features_samples(&t->features, &t->photos, (twi_part)part, &t->part[part], err)
-                     : twi_pixel_samples(&t->photos, (twi_part)part, &t->classifier.recipe, t->threads,
-                                         &t->part[part], err);
-    if (!has_rows) {
+    bool fits = twi_training_keeps_rows(&t->frontier);
+    t->is_online = twi_training_is_online(t, fits);
+    if (!fits)
         t->frontier.n = 0;
-        twi_note(
-            t->tw,
-            "nothing in front is frozen, or it is too large to keep: photos are decoded again in each epoch");
-    }
+    tw_status status = twi_augment_check(&t->augment, &t->classifier.recipe, err);
+    if (!status && fits)
+        status = make_features(t, err);
+    if (!status && fits)
+        status = make_copies(t, err);
+    for (int part = 0; !status && part < TWI_PARTS; part++)
+        status = open_part(t, (twi_part)part, err);
+    if (!status && t->copies)
+        twi_part_samples_copies(&t->part[TWI_TRAIN], t->copies, (int)t->o->augment_copies);
+    if (t->is_online)
+        say_augmented(t, fits);
+    else if (!fits)
+        twi_note(t->tw,
+                 "nothing in front is frozen, or it is too large to keep: photos are decoded again in each "
+                 "epoch");
     return status;
 }
 
@@ -77,6 +143,10 @@ void twi_training_close_phase(training *t)
     for (int part = 0; part < TWI_PARTS; part++)
         twi_part_samples_clear(&t->part[part]);
     twi_features_clear(&t->features);
+    for (int64_t i = 0; t->copies && i < t->o->augment_copies; i++)
+        twi_features_clear(&t->copies[i]);
+    twi_free(t->copies);
+    t->copies = NULL;
     t->frontier = (twi_frontier){0};
 }
 
@@ -95,9 +165,8 @@ static tw_status write_checkpoint(training *t, const twi_fit_state *state, tw_er
 static tw_status on_state(void *self, const twi_fit_state *state, tw_err *err)
 {
     training *t = self;
-    int64_t epochs = t->phase == TWI_HEAD ? t->o->epochs : t->o->fine_tune;
-    bool is_last = state->next_epoch >= epochs || (t->o->patience > 0 && state->wait >= t->o->patience);
-    if (!is_last && !twi_is_cancelled(t->tw) && twi_seconds() - t->last_checkpoint < CHECKPOINT_SECONDS)
+    if (!state->is_over && !twi_is_cancelled(t->tw) &&
+        twi_seconds() - t->last_checkpoint < CHECKPOINT_SECONDS)
         return TW_OK;
     return write_checkpoint(t, state, err);
 }
@@ -120,9 +189,39 @@ static tw_status read_checkpoint(training *t, twi_fit_state *state, tw_err *err)
 
 // ------------------------------------------------------------------------------------------------------------------ fit
 
+// --tensorboard: the epoch's values; epochs of the second phase go on counting.
+static void write_events(training *t, const twi_epoch *e)
+{
+    static const char *const names[] = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"};
+    tw_err err = {0};
+    int64_t step = e->epoch + (t->phase == TWI_FINE_TUNE ? (int64_t)t->history[TWI_HEAD].epochs.n : 0);
+    if (!t->events)
+        t->events = twi_tfevents_open(t->dir, &err);
+    for (int i = 0; t->events && i < 5 + 2 * t->metrics.n; i++) {
+        char name[TWI_METRIC_LABEL], label[TWI_METRIC_LABEL + 4], tag[TWI_METRIC_LABEL + 16];
+        int metric = (i - 5) / 2;
+        double value = i >= 5 && i % 2 ? e->metric[metric] : i >= 5 ? e->val_metric[metric] : 0;
+        if (i >= 5)
+            snprintf(label, sizeof label, "%s%s", i % 2 ? "" : "val_",
+                     twi_metric_label(&t->metrics.at[metric], name, sizeof name));
+        else
+            value = twi_epoch_value(e, 0, NULL, names[i]);
+        snprintf(tag, sizeof tag, "epoch_%s", i < 5 ? names[i] : label);
+        if (!isnan(value))
+            twi_tfevents_scalar(t->events, tag, step, value, &err);
+    }
+    if (t->events)
+        twi_tfevents_flush(t->events, &err);
+    if (err.status && !t->has_warned)
+        twi_warn(t->tw, "%s", err.msg);
+    t->has_warned |= err.status != TW_OK;
+}
+
 static void on_epoch(void *self, const twi_epoch *e)
 {
     training *t = self;
+    if (t->o->tensorboard)
+        write_events(t, e);
     tw_event event = {.kind = TW_EVENT_EPOCH,
                       .stage = stage_names[t->phase],
                       .done = e->epoch + 1,
@@ -154,6 +253,19 @@ static bool fit_cancelled(void *self)
     return twi_is_cancelled(t->tw);
 }
 
+static const char *monitor_name(const training *t)
+{
+    int monitor = (int)twi_setting_or(&t->early_stopping, "monitor", 1);
+    if (monitor > 1)
+        return twi_monitors[monitor];
+    return monitor == 1 && t->part[TWI_VAL].samples.n ? "validation loss" : "loss";
+}
+
+static int64_t patience_of(const training *t)
+{
+    return (int64_t)twi_setting_or(&t->early_stopping, "patience", (double)t->o->patience);
+}
+
 static void say_end(training *t)
 {
     const twi_history *h = &t->history[t->phase];
@@ -162,11 +274,43 @@ static void say_end(training *t)
     else if (h->is_stopped_early)
         twi_say(t->tw, stage_names[t->phase],
                 "stopped after epoch %zu: %s has not improved for %lld epochs; epoch %lld restored",
-                h->epochs.n, t->part[TWI_VAL].samples.n ? "validation loss" : "loss",
-                (long long)t->o->patience, (long long)h->best_epoch + 1);
+                h->epochs.n, monitor_name(t), (long long)patience_of(t), (long long)h->best_epoch + 1);
     else if (h->best_epoch >= 0 && h->best_epoch + 1 < (int64_t)h->epochs.n)
         twi_say(t->tw, stage_names[t->phase], "epoch %lld was the best and is restored",
                 (long long)h->best_epoch + 1);
+}
+
+// --lr auto: once, before the head learns.
+static tw_status find_rate(training *t, twi_fit_options *o, tw_err *err)
+{
+    twi_rates rates;
+    tw_status status = twi_find_rate(t->classifier.model, &t->part[TWI_TRAIN].samples, o, &rates, err);
+    if (status)
+        return status;
+    json_t *rate = json_array(), *loss = json_array();
+    for (int i = 0; i < rates.n; i++) {
+        json_array_append_new(rate, json_real(rates.rate[i]));
+        json_array_append_new(loss, isfinite(rates.loss[i]) ? json_real(rates.loss[i]) : json_null());
+    }
+    json_decref(t->rates);
+    t->rates = json_pack("{sf so so}", "chosen", rates.chosen, "rate", rate, "loss", loss);
+    t->lr = o->learning_rate = rates.chosen;
+    twi_say(t->tw, stage_names[t->phase], "learning rate %g, from %d steps with growing rates", rates.chosen,
+            rates.n);
+    return t->rates ? TW_OK : twi_fail_memory(err, 0, "learning rates");
+}
+
+// What the model file says about how it was trained, so that Keras can go on.
+static tw_status store_compiled(training *t, const twi_fit_options *o, tw_err *err)
+{
+    twi_compiled c = {
+        .optimizer = o->optimizer, .loss = o->loss, .schedule = o->schedule, .metrics = o->metrics};
+    c.optimizer.value[0] = o->learning_rate;
+    int64_t steps = (t->part[TWI_TRAIN].samples.n + o->batch_size - 1) / o->batch_size * o->epochs;
+    twi_schedule_complete(&c.schedule, o->learning_rate, (double)steps);
+    if (c.schedule.kind && ((const twi_schedule_kind *)c.schedule.kind->row)->is_ours)
+        c.schedule.kind = NULL;
+    return twi_compile_store(t->classifier.model, &c, err);
 }
 
 static tw_status fit(training *t, tw_err *err)
@@ -180,10 +324,19 @@ static tw_status fit(training *t, tw_err *err)
                          .batch_size = t->o->batch_size,
                          .optimizer = t->optimizer,
                          .loss = t->loss,
+                         .schedule = t->schedule,
+                         .metrics = t->metrics,
+                         .callbacks = t->callbacks,
+                         .early_stopping = t->early_stopping,
+                         .is_proximal = t->o->proximal,
+                         .mixup = t->o->mixup,
+                         .cutmix = t->o->cutmix,
+                         .keeps_slots = t->o->save_optimizer,
                          .learning_rate = lr,
                          .seed = (uint64_t)t->o->seed * TWI_PHASES + (uint64_t)t->phase,
                          .validation = t->part[TWI_VAL].samples.n ? &t->part[TWI_VAL].samples : NULL,
-                         .from = t->frontier.n ? &t->frontier : NULL,
+                         .from = t->frontier.n && !t->is_online ? &t->frontier : NULL,
+                         .validation_from = t->frontier.n ? &t->frontier : NULL,
                          .patience = t->o->patience,
                          .class_weight = t->class_weight,
                          .threads = t->threads,
@@ -193,14 +346,40 @@ static tw_status fit(training *t, tw_err *err)
                          .on_epoch = on_epoch,
                          .on_state = on_state,
                          .is_cancelled = fit_cancelled};
+    if (!status && t->lr == 0)
+        status = find_rate(t, &o, err);
     if (!status)
         status = twi_fit(t->classifier.model, &t->part[TWI_TRAIN].samples, &o, &t->history[t->phase], err);
     // A stop in the middle of an epoch writes nothing: the optimizer's slots are ahead of the kept weights by then. The last
     // checkpoint on disk is from the end of an epoch, and going on from there gives the same bits.
+    if (!status && t->o->save_optimizer)
+        status = store_compiled(t, &o, err);
     if (!status)
         say_end(t);
     twi_fit_state_clear(&state);
     return status;
+}
+
+tw_status twi_training_frontier(training *t, twi_phase_number phase, twi_frontier *frontier, tw_err *err)
+{
+    return twi_frontier_find(t->classifier.model, phase == TWI_HEAD ? TRUNK_ROW_BYTES : 0, frontier, err);
+}
+
+bool twi_training_keeps_rows(const twi_frontier *frontier)
+{
+    return frontier->n > 0 && twi_frontier_bytes(frontier) <= CACHED_ROW_BYTES;
+}
+
+bool twi_training_is_online(const training *t, bool keeps_rows)
+{
+    return t->augment.n && !(keeps_rows && t->o->augment_copies > 0);
+}
+
+tw_status twi_training_unfreeze(training *t, tw_err *err)
+{
+    const tw_train_options *o = t->o;
+    bool trains_norm = o->bn == 2 || (o->bn == 0 && twi_str_same(o->weights, "none"));
+    return twi_classifier_unfreeze(&t->classifier, o->fine_tune_from, o->freeze, trains_norm, err);
 }
 
 static tw_status begin(training *t, twi_phase_number phase, tw_err *err)
@@ -208,8 +387,7 @@ static tw_status begin(training *t, twi_phase_number phase, tw_err *err)
     t->phase = phase;
     t->n_phases = (int)phase + 1;
     t->last_checkpoint = twi_seconds();
-    size_t prefer = phase == TWI_HEAD ? TRUNK_ROW_BYTES : 0;
-    tw_status status = twi_frontier_find(t->classifier.model, prefer, &t->frontier, err);
+    tw_status status = twi_training_frontier(t, phase, &t->frontier, err);
     if (!status && t->frontier.is_all)
         status = twi_fail(err, TW_EINVAL, "nothing to train: every weight is frozen");
     return status ? status : open_samples(t, err);
@@ -225,6 +403,8 @@ tw_status twi_training_phase(training *t, twi_phase_number phase, tw_err *err)
                         t->dir);
     double start = twi_seconds();
     status = fit(t, err);
+    if (!status)
+        status = twi_model_mark_trained(t->classifier.model, err);
     t->seconds[phase] = twi_seconds() - start;
     t->is_interrupted = t->history[phase].is_cancelled || status == TW_ECANCELLED;
     return status;

@@ -80,6 +80,14 @@ static tw_model *inner_trunk(tw_model *m)
     return NULL;
 }
 
+static bool own_layer(const tw_model *m, const char *name)
+{
+    for (size_t i = 0; i < m->layers.n; i++)
+        if (strcmp(m->layers.at[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
 static tw_model *from_file(const twi_classifier_options *o, char **source, char **dropped, tw_err *err)
 {
     twi_load_report report = {0};
@@ -88,13 +96,16 @@ static tw_model *from_file(const twi_classifier_options *o, char **source, char 
     if (!m)
         return NULL;
     tw_model *inner = inner_trunk(m), *part = NULL;
-    if (inner && !o->cut && !twi_str_same(o->head, "output") && !o->top) {
-        part = twi_model_retain(inner);
+    // A layer of the trunk inside is one the trunk is cut at.
+    bool cuts_inside = inner && o->cut && !own_layer(m, o->cut) && own_layer(inner, o->cut);
+    bool takes_inner = inner && !o->cut && !twi_str_same(o->head, "output") && !o->top;
+    if (takes_inner || cuts_inside) {
+        part = cuts_inside ? cut(inner, o->cut, dropped, err) : twi_model_retain(inner);
         const char *trunk = twi_info_text(m, "trunk", NULL);
         const twi_zoo_family *family;
         tw_err ignored = {0};
         const twi_zoo_variant *v = trunk ? twi_zoo_find(trunk, &family, &ignored) : NULL;
-        if (v && twi_info_set_text(part, "preprocessing.mode", v->preprocess, err)) {
+        if (part && v && twi_info_set_text(part, "preprocessing.mode", v->preprocess, err)) {
             twi_model_free(part);
             part = NULL;
         }

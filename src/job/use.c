@@ -1,6 +1,7 @@
 // tw_model_evaluate and tw_model_predict: a model over a data set. See learn.h.
 
 #include "job/learn.h"
+#include "job/memory.h"
 #include "train/arrays.h"
 
 #include <string.h>
@@ -66,7 +67,9 @@ static tw_status answer_photos(const tw_use_options *o, twi_precision precision,
                                    .on_progress = on_progress,
                                    .is_cancelled = is_cancelled};
     twi_predictor *p = status ? NULL : twi_predictor_new(o->model, &options, err);
-    const char **paths = p ? twi_new((size_t)d->n, sizeof *paths, "paths", err) : NULL;
+    if (p)
+        twi_memory_fit_predictor(p, options.workers, err);
+    const char **paths = p && !err->status ? twi_new((size_t)d->n, sizeof *paths, "paths", err) : NULL;
     if (paths && !make_room(a, d->n, twi_predictor_outputs(p), err)) {
         for (int64_t i = 0; i < d->n; i++)
             paths[i] = twi_dataset_photo(d, i)->path;

@@ -36,8 +36,8 @@ static const char *const modes[] = {"fan_in", "fan_out", "fan_avg", NULL};
 static const char *const distributions[] = {"truncated_normal", "untruncated_normal", "uniform", "normal",
                                             NULL};
 
-#define ANY      -1e30, 1e30, NULL
-#define POSITIVE 0, 1e30, NULL
+#define ANY      -1e30, 1e30, NULL, 0
+#define POSITIVE 0, 1e30, NULL, 0
 
 #define ROW(id, ...) static const initializer_row row_##id = {__VA_ARGS__};
 ROW(zeros, CONSTANT, 0, 0, 0)
@@ -78,9 +78,9 @@ static const tw_setting_kind truncated_normal = {"TruncatedNormal",
 static const tw_setting_kind variance_scaling = {"VarianceScaling",
                                                  "variance_scaling",
                                                  "variance by the number of inputs or outputs",
-                                                 {{"scale", 1, 1e-30, 1e30, NULL},
-                                                  {"mode", FAN_IN, 0, 2, modes},
-                                                  {"distribution", D_TRUNCATED, 0, 3, distributions}},
+                                                 {{"scale", 1, 1e-30, 1e30, NULL, 0},
+                                                  {"mode", FAN_IN, 0, 2, modes, 0},
+                                                  {"distribution", D_TRUNCATED, 0, 3, distributions, 0}},
                                                  &row_variance_scaling};
 static const tw_setting_kind glorot_normal = {
     "GlorotNormal", "glorot_normal xavier_normal", "variance 2 / (in + out)", {{0}}, &row_glorot_normal};

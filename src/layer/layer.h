@@ -34,6 +34,8 @@ tw_status twi_initializer_fill(const twi_weight *w, uint64_t seed, uint32_t inde
 // Regularizers: layer/regularizer.c. Penalty of n values, and its gradient added to grad.
 const tw_setting_kind *twi_regularizer_find(const char *name);
 const char *const *twi_regularizer_names(void);
+// Takes the L1 part away: for those who treat it otherwise.
+void twi_regularizer_without_l1(tw_setting *regularizer);
 double twi_regularizer_loss(const tw_setting *regularizer, const float *w, const tw_shape *shape);
 void twi_regularizer_add_gradient(const tw_setting *regularizer, const float *w, const tw_shape *shape,
                                   float *grad);

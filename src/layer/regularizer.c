@@ -21,7 +21,7 @@ static const char *const modes[] = {"rows", "columns", NULL};
 static const regularizer_row row_l1 = {NORMS, 0, -1}, row_l2 = {NORMS, -1, 0}, row_l1l2 = {NORMS, 0, 1},
                              row_orthogonal = {ORTHOGONAL, -1, -1};
 
-#define FACTOR 0, 1e30, NULL
+#define FACTOR 0, 1e30, NULL, 0
 static const tw_setting_kind l1 = {"L1", "l1", "sum of absolute values", {{"l1", 0.01, FACTOR}}, &row_l1};
 static const tw_setting_kind l2 = {"L2", "l2", "sum of squares", {{"l2", 0.01, FACTOR}}, &row_l2};
 static const tw_setting_kind l1l2 = {
@@ -29,7 +29,7 @@ static const tw_setting_kind l1l2 = {
 static const tw_setting_kind orthogonal = {"OrthogonalRegularizer",
                                            "orthogonal_regularizer",
                                            "makes rows or columns orthogonal",
-                                           {{"factor", 0.01, FACTOR}, {"mode", 0, 0, 1, modes}},
+                                           {{"factor", 0.01, FACTOR}, {"mode", 0, 0, 1, modes, 0}},
                                            &row_orthogonal};
 
 static const tw_setting_kind *const kinds[] = {&l1, &l2, &l1l2, &orthogonal, NULL};
@@ -108,6 +108,13 @@ static void orthogonal_gradient(const vectors *v, const float *w, float *grad)
 static double factor_of(const tw_setting *r, int arg)
 {
     return arg < 0 ? 0 : r->value[arg];
+}
+
+void twi_regularizer_without_l1(tw_setting *regularizer)
+{
+    const regularizer_row *row = regularizer->kind ? regularizer->kind->row : NULL;
+    if (row && row->l1 >= 0)
+        regularizer->value[row->l1] = 0;
 }
 
 double twi_regularizer_loss(const tw_setting *regularizer, const float *w, const tw_shape *shape)

@@ -120,6 +120,8 @@ twi_kernel *twi_kernel_new(const twi_kernel_request *request, tw_err *err)
     if (check(request, &own) == TW_OK) {
         if (!is_reference && request->kind->dnnl)
             kernel = request->kind->dnnl(request, &own);
+        if (!is_reference && !kernel && !own.status && request->kind->own)
+            kernel = request->kind->own(request, &own);
         // A fused request that oneDNN does not take is better served unfused, so it gets a reference only by name.
         bool may_fall_back = is_reference || (request->algorithm == TWI_DIRECT && !request->n_fusion);
         if (!kernel && !own.status && may_fall_back)

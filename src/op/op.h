@@ -55,6 +55,8 @@ typedef struct twi_op_kind {
     void (*backward)(const void *params, const twi_op_call *call); // NULL: has no gradient
     // Prepares a oneDNN kernel, or NULL: not applicable here (no error set) or failed (err set).
     twi_kernel *(*dnnl)(const twi_kernel_request *request, tw_err *err);
+    // The same with a kernel of our own, where oneDNN's is known to be far from what the machine can do: asked second.
+    twi_kernel *(*own)(const twi_kernel_request *request, tw_err *err);
 } twi_op_kind;
 
 // The rows, sorted by name, NULL-ended (from op/list.inc). TW_OP(conv) declares twi_op_conv.
@@ -99,6 +101,7 @@ struct twi_kernel_request {
     int n_fusion;
     bool is_layout_free; // the kernel may ask for any layouts; false: dense for everything but constants
     twi_dtype dtype;     // TWI_F32, or TWI_BF16 to compute and store in bf16 where a layout is free
+    bool is_estimate;    // only its layouts and sizes are asked for: it will not be run
 };
 
 typedef struct twi_kernel_args {
@@ -139,10 +142,13 @@ bool twi_layout_same(const twi_layout *a, const twi_layout *b);
 const char *twi_layout_text(const twi_layout *layout); // "nhwc", "nChw16c bf16" …, for the plan printer
 void twi_layout_free(twi_layout *layout);
 twi_layout *twi_layout_copy(const twi_layout *layout, tw_err *err); // copy of NULL is NULL
+// A layout of an own kernel, for constants: `write` makes it from dense numbers. There is no way back.
+twi_layout *twi_layout_own(const char *text, size_t bytes,
+                           void (*write)(const tw_shape *shape, const float *dense, void *to), tw_err *err);
 // A kernel that copies in[0] from one layout into out[0] in another.
 twi_kernel *twi_reorder_new(const tw_shape *shape, const twi_layout *from, const twi_layout *to, tw_err *err);
 
 // Frees process-wide caches of the compute library (none needed between runs; for leak checks).
-void twi_ops_versions(char *buf, size_t size); // "oneDNN 2.6.3 (avx512_core_bf16)"
+void twi_ops_versions(char *buf, size_t size); // "oneDNN 2.6.3 (avx512_core_bf16), winograd 1, silu 1"
 
 #endif

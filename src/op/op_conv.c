@@ -15,6 +15,7 @@
 //   the row    names them all; the line TWI_OP(conv) in list.inc enters it into the table
 
 #include "op/conv_loops.h"
+#include "op/winograd.h"
 
 static tw_status infer(const void *params, int n_in, const tw_shape *in, tw_shape *out, int *n_out,
                        tw_err *err)
@@ -105,4 +106,5 @@ const twi_op_kind twi_op_conv = {.name = "conv",
                                  .macs = macs,
                                  .forward = forward,
                                  .backward = backward,
-                                 .dnnl = twi_dnnl_conv};
+                                 .dnnl = twi_dnnl_conv,
+                                 .own = twi_winograd_conv};

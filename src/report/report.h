@@ -31,7 +31,10 @@ typedef struct twi_results {
     const char *precision;    // "f32"
     const char *weights;      // where the trunk's came from
     const char *reading;      // what the curves say, in words; NULL: nothing
+    const json_t *readings;   // the same, a list of {"rule", "text", "try"}; NULL: none
+    const json_t *rates;      // of --lr auto: {"chosen", "rate": […], "loss": […]}; NULL: none
     uint64_t seed;
+    int64_t memory_estimate; // bytes that were expected to be taken; 0: not estimated
     bool is_interrupted;
 } twi_results;
 

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -76,6 +77,30 @@ static json_t *params_json(const tw_model *m, tw_err *err)
                      count[0]);
 }
 
+// Of each kernel that was trained: shares of numbers that are zero and nearly so. Small is |w| < 1e-3.
+static json_t *sparsity_json(const tw_model *m, tw_err *err)
+{
+    twi_weights all = {0};
+    json_t *list = json_array();
+    if (twi_model_weights(m, &all, err))
+        return list;
+    for (int i = 0; i < all.n; i++) {
+        const twi_weight *w = all.at[i];
+        if (!w->is_trainable || w->shape.rank < 2 || !w->data)
+            continue;
+        int64_t n = twi_shape_count(&w->shape), zeros = 0, small = 0;
+        for (int64_t j = 0; j < n; j++) {
+            zeros += w->data[j] == 0;
+            small += fabsf(w->data[j]) < 1e-3f;
+        }
+        json_array_append_new(list, json_pack("{ss sI sf sf}", "weight", all.path[i], "values", (json_int_t)n,
+                                              "zero", (double)zeros / (double)n, "small",
+                                              (double)small / (double)n));
+    }
+    twi_weights_clear(&all);
+    return list;
+}
+
 static json_t *versions_json(void)
 {
     char compute[128];
@@ -104,18 +129,25 @@ json_t *twi_results_json(const twi_results *r, tw_err *err)
     json_object_set_new(all, "val", r->val.n ? scores_json(r, &r->val, err) : json_null());
     json_object_set_new(all, "test", r->test.n ? scores_json(r, &r->test, err) : json_null());
     json_object_set_new(all, "peak_rss_bytes", json_integer(peak_rss()));
+    if (r->memory_estimate)
+        json_object_set_new(all, "memory_estimate_bytes", json_integer(r->memory_estimate));
     json_object_set_new(all, "images_per_second",
                         r->n_decoded && r->features_seconds > 0
                             ? number((double)r->n_decoded / r->features_seconds)
                             : json_null());
     json_object_set_new(all, "params", params_json(r->model, err));
+    json_object_set_new(all, "sparsity", sparsity_json(r->model, err));
     json_object_set_new(all, "precision", json_string(r->precision));
     json_object_set_new(all, "versions", versions_json());
     json_object_set_new(all, "seed", json_integer((json_int_t)r->seed));
     json_object_set_new(all, "preprocessing_inside", json_true());
     json_object_set_new(all, "interrupted", json_boolean(r->is_interrupted));
+    if (r->rates)
+        json_object_set_new(all, "learning_rates", json_deep_copy(r->rates));
     if (r->reading)
         json_object_set_new(all, "reading", json_string(r->reading));
+    if (r->readings)
+        json_object_set_new(all, "readings", json_deep_copy(r->readings));
     return all;
 }
 
@@ -135,19 +167,44 @@ static tw_status write_results(const char *dir, const twi_results *r, tw_err *er
 // ------------------------------------------------------------------------------------------------------------ CSV files
 
 // Keras's CSVLogger: epoch counted from 0, keys in alphabetical order. Epochs of the second phase go on counting.
+typedef struct history_columns {
+    int n;
+    char name[2 * TWI_METRICS_MAX + 8][TWI_METRIC_LABEL + 8];
+} history_columns;
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static void list_columns(const twi_history *h, history_columns *c)
+{
+    static const char *const always[] = {"accuracy", "learning_rate", "loss", "val_accuracy", "val_loss"};
+    for (int i = 0; i < 5; i++)
+        snprintf(c->name[c->n++], sizeof c->name[0], "%s", always[i]);
+    for (int i = 0; i < 2 * h->n_metrics; i++)
+        snprintf(c->name[c->n++], sizeof c->name[0], "%s%s", i % 2 ? "val_" : "", h->metric[i / 2]);
+    qsort(c->name, (size_t)c->n, sizeof c->name[0], by_name);
+}
+
 static tw_status write_history(const char *dir, const twi_results *r, tw_err *err)
 {
     twi_str text = {0};
-    twi_str_add(&text, "epoch,accuracy,learning_rate,loss,val_accuracy,val_loss\n");
+    history_columns c = {0};
+    static const twi_history none;
+    list_columns(r->n_phases ? r->phase[0].history : &none, &c);
+    twi_str_add(&text, "epoch");
+    for (int i = 0; i < c.n; i++)
+        twi_str_printf(&text, ",%s", c.name[i]);
+    twi_str_add(&text, "\n");
     int64_t epoch = 0;
     for (int p = 0; p < r->n_phases; p++)
         for (size_t i = 0; i < r->phase[p].history->epochs.n; i++) {
-            const twi_epoch *e = &r->phase[p].history->epochs.at[i];
-            const double values[] = {e->accuracy, e->learning_rate, e->loss, e->val_accuracy, e->val_loss};
+            const twi_history *h = r->phase[p].history;
             twi_str_printf(&text, "%lld", (long long)epoch++);
-            for (int v = 0; v < 5; v++) {
+            for (int j = 0; j < c.n; j++) {
                 twi_str_add(&text, ",");
-                twi_csv_number(&text, values[v]);
+                twi_csv_number(&text, twi_epoch_value(&h->epochs.at[i], h->n_metrics, h->metric, c.name[j]));
             }
             twi_str_add(&text, "\n");
         }

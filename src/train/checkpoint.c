@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define MAGIC       "TWCKPT1\n"
+#define MAGIC       "TWCKPT2\n"
 #define MAGIC_BYTES 8
 
 // ------------------------------------------------------------------------------------------------------------ header
@@ -33,11 +33,15 @@ static json_t *history_json(const twi_history *h)
     json_t *list = json_array();
     for (size_t i = 0; i < h->epochs.n; i++) {
         const twi_epoch *e = &h->epochs.at[i];
-        json_array_append_new(list, json_pack("{sI so so so so so so sb}", "epoch", (json_int_t)e->epoch,
-                                              "loss", number(e->loss), "accuracy", number(e->accuracy),
-                                              "val_loss", number(e->val_loss), "val_accuracy",
-                                              number(e->val_accuracy), "lr", number(e->learning_rate),
-                                              "seconds", number(e->seconds), "is_best", e->is_best));
+        json_t *one = (json_pack(
+            "{sI so so so so so so sb}", "epoch", (json_int_t)e->epoch, "loss", number(e->loss), "accuracy",
+            number(e->accuracy), "val_loss", number(e->val_loss), "val_accuracy", number(e->val_accuracy),
+            "lr", number(e->learning_rate), "seconds", number(e->seconds), "is_best", e->is_best));
+        json_t *metrics = json_array();
+        for (int j = 0; j < 2 * TWI_METRICS_MAX; j++)
+            json_array_append_new(metrics, number(j % 2 ? e->val_metric[j / 2] : e->metric[j / 2]));
+        json_object_set_new(one, "metrics", metrics);
+        json_array_append_new(list, one);
     }
     return list;
 }
@@ -50,10 +54,23 @@ static json_t *sizes_json(int n, const int64_t *size, float *const *data)
     return list;
 }
 
+// What callbacks remember. Infinities are not JSON: they are written as texts.
+static json_t *numbers_json(const twi_fit_state *s)
+{
+    json_t *list = json_array();
+    for (int i = 0; i <= TWI_CALLBACKS_MAX; i++)
+        for (int j = 0; j < TWI_CALLBACK_NUMBERS; j++) {
+            double v = s->number[i][j];
+            json_array_append_new(list, isfinite(v) ? json_real(v) : json_string(v > 0 ? "inf" : "-inf"));
+        }
+    return list;
+}
+
 static json_t *header_json(const char *phase, const twi_fit_state *s)
 {
-    return json_pack("{ss sI sI sI sI so so so so so}", "phase", phase, "next_epoch",
-                     (json_int_t)s->next_epoch, "steps", (json_int_t)s->steps, "wait", (json_int_t)s->wait,
+    return json_pack("{ss sI sI so so sb sI so so so so so}", "phase", phase, "next_epoch",
+                     (json_int_t)s->next_epoch, "steps", (json_int_t)s->steps, "learning_rate",
+                     number(s->learning_rate), "numbers", numbers_json(s), "is_over", (int)s->is_over,
                      "best_epoch", (json_int_t)s->history.best_epoch, "best", number(s->history.best),
                      "history", history_json(&s->history), "weights",
                      sizes_json(s->n_weights, s->weight_size, s->weight), "best_weights",
@@ -184,17 +201,39 @@ static tw_status read_history(const json_t *header, twi_history *h, tw_err *err)
                        .learning_rate = number_of(row, "lr"),
                        .seconds = number_of(row, "seconds"),
                        .is_best = twi_json_bool(row, "is_best", false)};
+        const json_t *metrics = json_object_get(row, "metrics");
+        for (int j = 0; j < 2 * TWI_METRICS_MAX; j++) {
+            const json_t *value = json_array_get(metrics, (size_t)j);
+            *(j % 2 ? &e.val_metric[j / 2] : &e.metric[j / 2]) =
+                json_is_number(value) ? json_number_value(value) : NAN;
+        }
         if (!twi_vec_push(&h->epochs, e, err))
             return TW_ENOMEM;
     }
     return TW_OK;
 }
 
+static void read_numbers(const json_t *header, twi_fit_state *s)
+{
+    size_t i;
+    json_t *value;
+    json_array_foreach(json_object_get(header, "numbers"), i, value)
+    {
+        if (i >= (TWI_CALLBACKS_MAX + 1) * TWI_CALLBACK_NUMBERS)
+            break;
+        const char *text = json_string_value(value);
+        s->number[i / TWI_CALLBACK_NUMBERS][i % TWI_CALLBACK_NUMBERS] =
+            text ? (*text == '-' ? -INFINITY : INFINITY) : json_number_value(value);
+    }
+}
+
 static tw_status read_state(twi_source *src, const json_t *header, uint64_t at, twi_fit_state *s, tw_err *err)
 {
     s->next_epoch = twi_json_int(header, "next_epoch", 0);
     s->steps = (uint64_t)twi_json_int(header, "steps", 0);
-    s->wait = twi_json_int(header, "wait", 0);
+    s->learning_rate = number_of(header, "learning_rate");
+    s->is_over = twi_json_bool(header, "is_over", false);
+    read_numbers(header, s);
     int n_best = 0;
     int64_t *best_size = NULL;
     tw_status status = read_history(header, &s->history, err);

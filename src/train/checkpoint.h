@@ -1,6 +1,6 @@
 // Checkpoints: the state of an interrupted fit, on disk.
 //
-// Layout of checkpoint.tw (little-endian): "TWCKPT1\n" · u64 bytes of header · header (JSON: phase, counters, history,
+// Layout of checkpoint.tw (little-endian): "TWCKPT2\n" · u64 bytes of header · header (JSON: phase, counters, history,
 // sizes) · f32 blobs (weights, best weights, slots, in the header's order) · u64 XXH64 of everything before it.
 // Written through a temporary sibling and rename: a reader sees the old or the new checkpoint, never half of one.
 #ifndef TWI_TRAIN_CHECKPOINT_H

@@ -2,7 +2,7 @@
 #ifndef TWI_TRAIN_EVALUATE_H
 #define TWI_TRAIN_EVALUATE_H
 
-#include "train/fit.h"
+#include "train/memory.h"
 #include "train/pipeline.h"
 
 typedef struct twi_predict_options {
@@ -19,6 +19,9 @@ typedef struct twi_predictor twi_predictor;
 // TW_EUNUSABLE unless the model has one picture input and one output row [n, k] (one output of rank 2). Lends model and recipe.
 twi_predictor *twi_predictor_new(const tw_model *m, const twi_predict_options *o, tw_err *err);
 int64_t twi_predictor_outputs(const twi_predictor *p); // k
+// What a run will take beyond what the predictor holds already, and how many workers run it (as the options say, or fewer).
+twi_need twi_predictor_need(const twi_predictor *p);
+void twi_predictor_set_workers(twi_predictor *p, int workers);
 // Answers for n photos: p [n, k]. reason[i] (NULL-initialised, twi_free) tells why photo i could not be read.
 tw_status twi_predictor_run(twi_predictor *p, int64_t n, const char *const *paths, float *answers,
                             char **reason, tw_err *err);

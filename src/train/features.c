@@ -11,6 +11,8 @@ enum {
 
 typedef struct maker {
     twi_features *f;
+    int64_t *which; // photo of each path
+    int64_t n;
     twi_photos *photos;
     const twi_features_options *o;
 } maker;
@@ -27,6 +29,10 @@ static tw_status cache_key(const twi_features_options *o, uint8_t key[16], tw_er
         twi_str_printf(&text, "%02x", o->frontier->key[i]);
     twi_str_add(&text, " ");
     tw_status status = twi_recipe_key(o->recipe, &text);
+    if (o->augment) {
+        twi_str_printf(&text, " augment 1 seed %llu copy %d", (unsigned long long)o->seed, o->copy);
+        twi_augment_key(o->augment, &text);
+    }
     char *all = twi_str_take(&text, err);
     if (!all || status)
         return TW_ENOMEM;
@@ -50,6 +56,7 @@ static bool is_known(void *self, int64_t photo, const uint8_t hash[16])
 {
     maker *m = self;
     bool is_bad;
+    photo = m->which[photo];
     int64_t slot = twi_cache_find(m->f->cache, hash, &is_bad);
     if (slot < 0)
         return false;
@@ -67,6 +74,7 @@ static tw_status on_row(void *self, int64_t photo, const uint8_t hash[16], const
                         tw_err *err)
 {
     maker *m = self;
+    photo = m->which[photo];
     const float *row = outputs[0];
     float *joined = NULL;
     if (m->f->n_values > 1) {
@@ -86,7 +94,7 @@ static tw_status on_bad(void *self, int64_t photo, const uint8_t hash[16], const
 {
     static const uint8_t none[16];
     maker *m = self;
-    tw_status status = mark_skipped(&m->photos->at.at[photo], reason, err);
+    tw_status status = mark_skipped(&m->photos->at.at[m->which[photo]], reason, err);
     if (!status && memcmp(hash, none, sizeof none) != 0)
         status = twi_cache_put_bad(m->f->cache, hash, reason, err);
     return status;
@@ -128,10 +136,13 @@ static tw_status run_photos(maker *m, const twi_plan *plan, tw_err *err)
     const char **paths = twi_new((size_t)m->f->n_photos, sizeof *paths, "paths", err);
     if (!paths)
         return TW_ENOMEM;
-    for (int64_t i = 0; i < m->f->n_photos; i++)
-        paths[i] = m->photos->at.at[i].path;
+    for (int64_t i = 0; i < m->n; i++)
+        paths[i] = m->photos->at.at[m->which[i]].path;
     twi_pipeline_options o = {.plan = plan,
                               .recipe = m->o->recipe,
+                              .augment = m->o->augment,
+                              .seed = m->o->seed,
+                              .copy = m->o->copy,
                               .workers = m->o->workers,
                               .self = m,
                               .is_known = is_known,
@@ -143,7 +154,7 @@ static tw_status run_photos(maker *m, const twi_plan *plan, tw_err *err)
     tw_status status = TW_OK;
     for (int round = 0; !status && !is_complete && round < 2; round++) {
         int64_t decoded = 0;
-        status = twi_pipeline_run(&o, m->f->n_photos, paths, &decoded, err);
+        status = twi_pipeline_run(&o, m->n, paths, &decoded, err);
         m->f->n_decoded += decoded;
         if (!status)
             status = check_known(m, &is_complete, err);
@@ -154,6 +165,16 @@ static tw_status run_photos(maker *m, const twi_plan *plan, tw_err *err)
                           "try  --cache off, or another --cache DIR");
     twi_free(paths);
     return status;
+}
+
+// All photos, or those of the training part that were readable as they are.
+static tw_status choose(maker *m, tw_err *err)
+{
+    m->which = twi_new(m->photos->at.n, sizeof *m->which, "photos", err);
+    for (size_t i = 0; m->which && i < m->photos->at.n; i++)
+        if (!m->o->augment || (m->photos->at.at[i].part == TWI_TRAIN && !m->photos->at.at[i].skipped))
+            m->which[m->n++] = (int64_t)i;
+    return m->which ? TW_OK : TW_ENOMEM;
 }
 
 tw_status twi_features_make(const tw_model *model, twi_photos *photos, const twi_features_options *o,
@@ -172,18 +193,23 @@ tw_status twi_features_make(const tw_model *model, twi_photos *photos, const twi
         return TW_ENOMEM;
     for (int64_t i = 0; i < f->n_photos; i++)
         f->slot[i] = -1;
+    tw_status status = choose(&m, err);
     uint8_t key[16];
-    tw_status status = cache_key(o, key, err);
+    if (!status)
+        status = cache_key(o, key, err);
     if (!status && o->cache_dir)
         status = twi_dir_make(o->cache_dir, err);
-    if (status)
+    if (status) {
+        twi_free(m.which);
         return status;
+    }
     f->cache = twi_cache_open(o->cache_dir, key, (size_t)f->row * sizeof(float), err);
     twi_plan_options plan_options = {
         .batch = MICRO_BATCH, .to = o->frontier, .precision = o->precision, .threads = 1};
     twi_plan *plan = f->cache ? twi_plan_new(model, &plan_options, err) : NULL;
     status = plan ? run_photos(&m, plan, err) : TW_EFAILED;
     twi_plan_free(plan);
+    twi_free(m.which);
     f->n_known = 0;
     for (int64_t i = 0; i < f->n_photos; i++)
         f->n_known += f->slot[i] >= 0;

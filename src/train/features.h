@@ -14,6 +14,9 @@ typedef struct twi_features_options {
     const twi_recipe *recipe;
     const char *cache_dir; // NULL: a temporary file that vanishes
     twi_precision precision;
+    const twi_augment *augment; // rows of changed photos, of the training part only; NULL: as they are
+    uint64_t seed;              // of the changes
+    int copy;
     int workers;
     void *self;
     void (*on_progress)(void *self, int64_t done, int64_t total);
@@ -42,6 +45,9 @@ typedef struct twi_part_samples {
     int64_t *photo; // [samples.n] index into photos
     int32_t *label;
     const twi_features *features; // lent; NULL: pixels
+    const twi_features *original,
+        *copies; // epoch e reads copy e mod (n_copies + 1); copy 0 is the photo itself
+    int n_copies;
     float *row;
     struct twi_pixel_reader *pixels;
 } twi_part_samples;
@@ -51,6 +57,11 @@ tw_status twi_features_samples(const twi_features *f, const twi_photos *photos, 
 // Pixels, decoded anew each time and one batch ahead, for models without a frozen prefix. Photos marked skipped are left out.
 tw_status twi_pixel_samples(const twi_photos *photos, twi_part part, const twi_recipe *recipe, int workers,
                             twi_part_samples *out, tw_err *err);
+// Epochs take turns with n copies (lent) of the features.
+void twi_part_samples_copies(twi_part_samples *s, const twi_features *copies, int n);
+// Pixels changed anew in each epoch. Lends `augment`.
+tw_status twi_part_samples_augment(twi_part_samples *s, const twi_augment *augment, uint64_t seed,
+                                   tw_err *err);
 void twi_part_samples_clear(twi_part_samples *s);
 
 #endif

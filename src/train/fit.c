@@ -1,34 +1,15 @@
 // Fit: the training loop. See fit.h.
 //
-// One epoch: shuffle → batches → forward, loss, backward, step → validation → best? → state. The last batch of an epoch
-// may be smaller, as in Keras; it has a plan of its own, since plans are made for one batch size.
-
-#include "train/fit.h"
+// One epoch: shuffle → batches → validation → best? → callbacks → state. The last batch of an epoch may be smaller, as
+// in Keras; it has a plan of its own, since plans are made for one batch size.
 
 #include "base/rng.h"
 #include "layer/layer.h"
+#include "train/trainer.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-typedef struct trainer {
-    tw_model *m;
-    const twi_samples *train;
-    const twi_fit_options *o;
-    twi_history *history;
-    twi_fit_state own, *state; // o->state, or own where the caller keeps none
-    twi_weights all;           // every weight of the model: what is kept and restored
-    twi_plan *plan[2];         // full batches; the smaller last batch (NULL if none)
-    twi_run *run[2];
-    twi_scorer *validation; // NULL: nothing to validate on
-    int64_t batch, rest, k;
-    int n_trained;
-    int *first_slot;          // [n_trained] index into state->slot
-    uint32_t *order;          // [n] this epoch's order
-    float *y, *sample_weight; // [batch, k], [batch]
-    double lr;
-} trainer;
 
 static double now(void)
 {
@@ -37,9 +18,17 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// ------------------------------------------------------------------------------------------------------------ set-up
+static bool has_callback(const twi_trainer *t, const char *name)
+{
+    for (int i = 0; i < t->o->callbacks.n; i++)
+        if (strcmp(t->o->callbacks.at[i].kind->name, name) == 0)
+            return true;
+    return false;
+}
 
-static tw_status make_plan(trainer *t, int which, int64_t batch, tw_err *err)
+// ------------------------------------------------------------------------------------------------------------ opening
+
+static tw_status make_plan(twi_trainer *t, int which, int64_t batch, tw_err *err)
 {
     twi_plan_options options = {.batch = batch,
                                 .is_training = true,
@@ -52,77 +41,10 @@ static tw_status make_plan(trainer *t, int which, int64_t batch, tw_err *err)
     return t->run[which] ? TW_OK : TW_EFAILED;
 }
 
-static float *copy_of(const float *data, int64_t n, tw_err *err)
+static tw_status make_plans(twi_trainer *t, tw_err *err)
 {
-    float *copy = twi_new_aligned((size_t)n, sizeof *copy, "a copy of a weight", err);
-    if (copy && data)
-        memcpy(copy, data, (size_t)n * sizeof *copy);
-    return copy;
-}
-
-// Weights that training can change: trained ones, and the moving statistics of trainable BatchNormalization.
-static bool is_kept(const trainer *t, int i)
-{
-    return t->all.at[i]->is_trainable || (t->all.at[i]->is_state && t->all.layer[i]->is_trainable);
-}
-
-static tw_status make_state(trainer *t, tw_err *err)
-{
-    twi_fit_state *s = t->state;
-    const twi_optimizer_kind *optimizer = t->o->optimizer.kind->row;
-    int per_weight = optimizer->n_slots(&t->o->optimizer);
-    s->n_weights = t->all.n;
-    s->n_slots = t->n_trained * per_weight;
-    s->weight = twi_new((size_t)s->n_weights, sizeof *s->weight, "training state", err);
-    s->best = twi_new((size_t)s->n_weights, sizeof *s->best, "training state", err);
-    s->weight_size = twi_new((size_t)s->n_weights, sizeof *s->weight_size, "training state", err);
-    s->slot = twi_new((size_t)s->n_slots, sizeof *s->slot, "training state", err);
-    s->slot_size = twi_new((size_t)s->n_slots, sizeof *s->slot_size, "training state", err);
-    if (!s->weight || !s->best || !s->weight_size || !s->slot || !s->slot_size)
-        return TW_ENOMEM;
-    for (int i = 0; i < s->n_weights; i++)
-        s->weight_size[i] = is_kept(t, i) ? twi_shape_count(&t->all.at[i]->shape) : 0;
-    for (int i = 0; i < s->n_slots; i++) {
-        s->slot_size[i] = twi_shape_count(&twi_plan_gradient_weight(t->plan[0], i / per_weight)->shape);
-        s->slot[i] = copy_of(NULL, s->slot_size[i], err);
-        if (!s->slot[i])
-            return TW_ENOMEM;
-        for (int64_t j = 0; j < s->slot_size[i]; j++)
-            s->slot[i][j] = (float)optimizer->slot_start;
-    }
-    s->history.best_epoch = -1;
-    s->history.best = INFINITY;
-    return TW_OK;
-}
-
-// A state from an earlier run: its weights go into the model. Sizes must agree with this model.
-static tw_status take_state(trainer *t, tw_err *err)
-{
-    twi_fit_state *s = t->state;
-    int per_weight = ((const twi_optimizer_kind *)t->o->optimizer.kind->row)->n_slots(&t->o->optimizer);
-    bool fits = s->n_weights == t->all.n && s->n_slots == t->n_trained * per_weight;
-    for (int i = 0; fits && i < s->n_weights; i++)
-        fits = s->weight_size[i] == (is_kept(t, i) ? twi_shape_count(&t->all.at[i]->shape) : 0);
-    for (int i = 0; fits && i < s->n_slots; i++)
-        fits =
-            s->slot_size[i] == twi_shape_count(&twi_plan_gradient_weight(t->plan[0], i / per_weight)->shape);
-    if (!fits)
-        return twi_fail(err, TW_EUNUSABLE, "the checkpoint belongs to another model or optimizer");
-    for (int i = 0; i < s->n_weights; i++)
-        if (s->weight_size[i] && s->weight[i]) {
-            memcpy(t->all.at[i]->data, s->weight[i], (size_t)s->weight_size[i] * sizeof(float));
-            t->all.at[i]->version++;
-        }
-    return TW_OK;
-}
-
-static tw_status trainer_open(trainer *t, tw_err *err)
-{
-    int64_t n = t->train->n;
-    if (n <= 0)
-        return twi_fail(err, TW_EUNUSABLE, "there are no photos to train on");
-    t->batch = n < t->o->batch_size ? n : t->o->batch_size;
-    t->rest = n % t->batch;
+    t->batch = t->train->n < t->o->batch_size ? t->train->n : t->o->batch_size;
+    t->rest = t->train->n % t->batch;
     tw_status status = make_plan(t, 0, t->batch, err);
     if (!status && t->rest)
         status = make_plan(t, 1, t->rest, err);
@@ -137,22 +59,105 @@ static tw_status trainer_open(trainer *t, tw_err *err)
     if (t->k != (t->train->n_classes == 2 && t->k == 1 ? 1 : t->train->n_classes))
         return twi_fail(err, TW_EUNUSABLE, "the model has %lld outputs, the photos have %lld classes",
                         (long long)t->k, (long long)t->train->n_classes);
-    t->order = twi_new((size_t)n, sizeof *t->order, "an order", err);
+    if (t->o->cutmix > 0 && (twi_plan_n_inputs(t->plan[0]) != 1 || twi_plan_input(t->plan[0], 0)->rank != 4))
+        return twi_fail(err, TW_EUNUSABLE,
+                        "cutmix needs pictures, and here the trained part starts from features\n"
+                        "try  --mixup, which mixes features too");
+    return TW_OK;
+}
+
+static tw_status make_room(twi_trainer *t, tw_err *err)
+{
+    t->weight = twi_new((size_t)t->n_trained, sizeof *t->weight, "trained weights", err);
+    t->gradient = twi_new((size_t)t->n_trained, sizeof *t->gradient, "gradients", err);
+    t->was_trainable = twi_new(2 * (size_t)t->all.n, sizeof *t->was_trainable, "trained weights", err);
+    t->order = twi_new((size_t)t->train->n, sizeof *t->order, "an order", err);
     t->y = twi_new((size_t)(t->batch * t->k), sizeof *t->y, "targets", err);
     t->sample_weight = twi_new((size_t)t->batch, sizeof *t->sample_weight, "sample weights", err);
-    if (!t->order || !t->y || !t->sample_weight)
+    if (!t->weight || !t->gradient || !t->was_trainable || !t->order || !t->y || !t->sample_weight)
         return TW_ENOMEM;
+    for (int i = 0; i < t->n_trained; i++)
+        t->weight[i] = twi_plan_gradient_weight(t->plan[0], i);
+    for (int i = 0; i < t->all.n; i++) {
+        t->was_trainable[2 * i] = t->all.at[i]->is_trainable;
+        t->was_trainable[2 * i + 1] = t->all.layer[i]->is_trainable;
+    }
+    return twi_meters_open(&t->meters, &t->o->metrics, t->k, err);
+}
+
+// Early stopping is always there, since it also says which epoch was the best.
+static void choose_settings(twi_trainer *t)
+{
+    t->lr = t->o->learning_rate > 0 ? t->o->learning_rate : t->o->optimizer.value[0];
+    t->schedule = t->o->schedule;
+    int64_t steps = (t->train->n + t->batch - 1) / t->batch;
+    twi_schedule_complete(&t->schedule, t->lr, (double)(steps * t->o->epochs));
+    if (t->schedule.kind)
+        t->lr = twi_schedule_rate(&t->schedule, 0);
+    static const tw_field field = {
+        .key = "early_stopping", .type = TW_FIELD_SETTING, .find = twi_callback_find};
+    t->early_stopping = t->o->early_stopping;
+    if (t->early_stopping.kind)
+        return;
+    // The default's patience is none, which never stops.
+    char text[64] = "early_stopping";
+    if (t->o->patience > 0)
+        snprintf(text, sizeof text, "early_stopping:patience=%lld", (long long)t->o->patience);
+    tw_err ignored = {0};
+    twi_setting_text(&t->early_stopping, text, &field, "patience", &ignored);
+}
+
+static const twi_callback_kind *callback_of(const twi_trainer *t, int i, const tw_setting **setting)
+{
+    *setting = i ? &t->o->callbacks.at[i - 1] : &t->early_stopping;
+    return (*setting)->kind->row;
+}
+
+static void begin_callbacks(twi_trainer *t)
+{
+    for (int i = 0; i <= t->o->callbacks.n; i++) {
+        const tw_setting *setting;
+        const twi_callback_kind *kind = callback_of(t, i, &setting);
+        if (kind->begin)
+            kind->begin(setting, t->state->number[i]);
+    }
+}
+
+static tw_status open_update(twi_trainer *t, bool is_new, tw_err *err)
+{
+    t->update = (twi_update){
+        .optimizer = &t->o->optimizer, .n = t->n_trained, .weight = t->weight, .slot = t->state->slot};
+    tw_status status = twi_update_open(&t->update, err);
+    if (!status && t->o->keeps_slots && is_new)
+        twi_update_take(&t->update, t->m, t->schedule.kind != NULL, &t->state->steps);
+    return status;
+}
+
+static tw_status trainer_open(twi_trainer *t, tw_err *err)
+{
+    if (t->train->n <= 0)
+        return twi_fail(err, TW_EUNUSABLE, "there are no photos to train on");
+    tw_status status = make_plans(t, err);
+    if (!status)
+        status = make_room(t, err);
+    if (status)
+        return status;
     if (t->o->validation && t->o->validation->n) {
-        t->validation = twi_scorer_new(t->m, t->o->validation, &t->o->loss, t->o->from, t->o->batch_size,
-                                       t->o->threads, err);
+        t->validation = twi_scorer_new(t->m, t->o->validation, &t->o->loss, &t->o->metrics,
+                                       t->o->validation_from ? t->o->validation_from : t->o->from,
+                                       t->o->batch_size, t->o->threads, err);
         if (!t->validation)
             return err && err->status ? err->status : TW_EFAILED;
     }
-    t->lr = t->o->learning_rate > 0 ? t->o->learning_rate : t->o->optimizer.value[0];
-    return t->state->next_epoch > 0 ? take_state(t, err) : make_state(t, err);
+    choose_settings(t);
+    bool is_new = !t->state->n_weights;
+    status = twi_trainer_state(t, err);
+    if (!status && is_new)
+        begin_callbacks(t);
+    return status ? status : open_update(t, is_new, err);
 }
 
-static void trainer_close(trainer *t)
+static void trainer_close(twi_trainer *t)
 {
     for (int i = 0; i < 2; i++) {
         twi_run_free(t->run[i]);
@@ -160,208 +165,235 @@ static void trainer_close(trainer *t)
     }
     twi_scorer_free(t->validation);
     twi_weights_clear(&t->all);
+    twi_update_close(&t->update);
+    twi_meters_close(&t->meters);
+    twi_free(t->was_trainable);
+    twi_free(t->weight);
+    twi_free(t->gradient);
     twi_free(t->order);
     twi_free(t->y);
     twi_free(t->sample_weight);
     twi_fit_state_clear(&t->own);
 }
 
-// -------------------------------------------------------------------------------------------------------------- steps
+// ------------------------------------------------------------------------------------------------------------- moments
 
-static double regularization(const trainer *t)
+static void tell(twi_trainer *t, twi_moment moment, int64_t epoch, int64_t step)
 {
-    double sum = 0;
-    for (int i = 0; i < t->n_trained; i++) {
-        const twi_weight *w = twi_plan_gradient_weight(t->plan[0], i);
-        if (w->regularizer.kind)
-            sum += twi_regularizer_loss(&w->regularizer, w->data, &w->shape);
-    }
-    return sum;
+    t->watch.metrics = &t->o->metrics;
+    t->watch.learning_rate = t->schedule.kind ? NULL : &t->state->learning_rate;
+    if (t->o->on_moment)
+        t->o->on_moment(t->o->self, moment, epoch, step, &t->watch);
 }
 
-static void add_regularization(trainer *t, twi_run *run)
+// Whether somebody froze or freed layers since the plans were made.
+static bool is_changed(const twi_trainer *t)
 {
-    for (int i = 0; i < t->n_trained; i++) {
-        twi_weight *w = twi_plan_gradient_weight(t->plan[0], i);
-        if (w->regularizer.kind)
-            twi_regularizer_add_gradient(&w->regularizer, w->data, &w->shape, twi_run_gradient(run, i));
-    }
+    for (int i = 0; i < t->all.n; i++)
+        if (t->was_trainable[2 * i] != t->all.at[i]->is_trainable ||
+            t->was_trainable[2 * i + 1] != t->all.layer[i]->is_trainable)
+            return true;
+    return false;
 }
 
-static void update_weights(trainer *t, twi_run *run)
-{
-    const twi_optimizer_kind *optimizer = t->o->optimizer.kind->row;
-    int per_weight = optimizer->n_slots(&t->o->optimizer);
-    for (int i = 0; i < t->n_trained; i++) {
-        twi_weight *w = twi_plan_gradient_weight(t->plan[0], i);
-        twi_optimizer_step step = {.lr = t->lr,
-                                   .t = t->state->steps,
-                                   .n = twi_shape_count(&w->shape),
-                                   .w = w->data,
-                                   .g = twi_run_gradient(run, i)};
-        for (int j = 0; j < per_weight; j++)
-            step.slot[j] = t->state->slot[i * per_weight + j];
-        optimizer->step(&t->o->optimizer, &step);
-        w->version++;
-    }
-}
-
-// One batch: returns the sum of its losses (regularization left out) through *loss, correct answers through *right.
-static tw_status train_batch(trainer *t, int64_t at, int64_t count, double *loss, int64_t *right, tw_err *err)
-{
-    twi_run *run = t->run[count != t->batch];
-    const twi_plan *plan = t->plan[count != t->batch];
-    const uint32_t *index = t->order + at;
-    int64_t after = t->train->n - at - count, n_next = after < t->batch ? after : t->batch;
-    float *inputs[TWI_FRONTIER_MAX];
-    for (int i = 0; i < twi_plan_n_inputs(plan); i++)
-        inputs[i] = twi_run_input(run, i);
-    tw_status status = t->train->read(t->train->self, index, count, index + count, n_next, inputs, err);
-    uint64_t step = ++t->state->steps;
-    if (!status)
-        status = twi_run_forward(run, t->o->seed, step, err);
-    if (status)
-        return status;
-    twi_targets(t->train, index, count, t->k, t->y);
-    for (int64_t i = 0; t->o->class_weight && i < count; i++)
-        t->sample_weight[i] = (float)t->o->class_weight[t->train->label[index[i]]];
-    twi_loss_call call = {.n = count,
-                          .k = t->k,
-                          .y = t->y,
-                          .weight = t->o->class_weight ? t->sample_weight : NULL,
-                          .grad = twi_run_grad_logits(run)};
-    *loss =
-        twi_loss_batch(&t->o->loss, twi_plan_final(plan), twi_run_logits(run), twi_run_output(run, 0), &call);
-    *right = twi_count_right(twi_run_output(run, 0), t->y, count, t->k);
-    if (!isfinite(*loss))
-        return twi_fail(
-            err, TW_EDIVERGED,
-            "%s: the loss became %s at step %llu with learning rate %g; the best weights so far are kept"
-            "\ntry  a smaller --lr, for example %g",
-            t->o->phase, isnan(*loss) ? "NaN" : "infinite", (unsigned long long)step, t->lr, t->lr / 10);
-    status = twi_run_backward(run, t->o->seed, step, err);
-    if (!status) {
-        add_regularization(t, run);
-        update_weights(t, run);
-    }
-    return status;
-}
-
-static bool is_cancelled(const trainer *t)
+static bool is_cancelled(const twi_trainer *t)
 {
     return t->o->is_cancelled && t->o->is_cancelled(t->o->self);
 }
 
-static tw_status train_epoch(trainer *t, int64_t epoch, twi_epoch *out, tw_err *err)
+// --------------------------------------------------------------------------------------------------------------- epochs
+
+static void shuffle(twi_trainer *t, int64_t epoch)
 {
-    int64_t n = t->train->n, right = 0, step = 0, steps = (n + t->batch - 1) / t->batch;
-    double sum = 0;
+    int64_t n = t->train->n;
     for (int64_t i = 0; i < n; i++)
         t->order[i] = (uint32_t)i;
     twi_rng rng = twi_rng_at(t->o->seed, TWI_RNG_SHUFFLE, (uint64_t)epoch, 0);
-    twi_rng_shuffle(&rng, t->order, (uint32_t)n);
-    for (int64_t at = 0; at < n; at += t->batch, step++) {
+    if (!t->o->no_shuffle)
+        twi_rng_shuffle(&rng, t->order, (uint32_t)n);
+}
+
+static tw_status train_epoch(twi_trainer *t, twi_epoch *e, tw_err *err)
+{
+    int64_t n = t->train->n, step = 0, steps = (n + t->batch - 1) / t->batch;
+    twi_tally tally = {0};
+    shuffle(t, e->epoch);
+    if (t->train->begin_epoch)
+        t->train->begin_epoch(t->train->self, e->epoch);
+    twi_meters_reset(&t->meters);
+    for (int64_t at = 0; at < n && !t->watch.wants_stop; at += t->batch, step++) {
         if (is_cancelled(t)) {
             t->history->is_cancelled = true;
             return TW_OK;
         }
-        int64_t count = n - at < t->batch ? n - at : t->batch, batch_right = 0;
-        double batch_loss = 0, penalty = regularization(t);
-        tw_status status = train_batch(t, at, count, &batch_loss, &batch_right, err);
+        tell(t, TWI_BATCH_BEGIN, e->epoch, step);
+        tw_status status = twi_trainer_step(t, at, n - at < t->batch ? n - at : t->batch, &tally, err);
         if (status)
             return status;
-        sum += batch_loss + penalty * (double)count;
-        right += batch_right;
+        e->loss = tally.loss / (double)tally.seen;
+        e->accuracy = (double)tally.right / (double)tally.seen;
+        tell(t, TWI_BATCH_END, e->epoch, step);
         if (t->o->on_progress) {
-            double seen = (double)(at + count);
-            twi_fit_progress p = {t->o->phase, epoch,      t->o->epochs,        step + 1,
-                                  steps,       sum / seen, (double)right / seen};
+            twi_fit_progress p = {t->o->phase, e->epoch, t->o->epochs, step + 1, steps, e->loss, e->accuracy};
             t->o->on_progress(t->o->self, &p);
         }
     }
-    out->loss = sum / (double)n;
-    out->accuracy = (double)right / (double)n;
+    twi_meters_result(&t->meters, e->metric);
     return TW_OK;
 }
 
-// -------------------------------------------------------------------------------------------------------- best weights
-
-static tw_status keep(trainer *t, float **into, tw_err *err)
+static tw_status validate(twi_trainer *t, twi_epoch *e, tw_err *err)
 {
-    for (int i = 0; i < t->all.n; i++) {
-        int64_t n = t->state->weight_size[i];
-        if (!n)
-            continue;
-        if (!into[i] && !(into[i] = copy_of(NULL, n, err)))
-            return TW_ENOMEM;
-        memcpy(into[i], t->all.at[i]->data, (size_t)n * sizeof(float));
-    }
-    return TW_OK;
+    twi_scores scores = {.loss = NAN, .accuracy = NAN};
+    for (int i = 0; i < TWI_METRICS_MAX; i++)
+        scores.metric[i] = NAN;
+    tw_status status = t->validation ? twi_scorer_run(t->validation, NULL, &scores, err) : TW_OK;
+    e->val_loss = scores.loss;
+    e->val_accuracy = scores.accuracy;
+    memcpy(e->val_metric, scores.metric, sizeof e->val_metric);
+    return status;
 }
 
-static void restore_best(trainer *t)
+// Early stopping, then the others, then the program's, which sees whether the epoch was the best.
+static tw_status run_callbacks(twi_trainer *t, twi_epoch *e, tw_err *err)
 {
-    for (int i = 0; i < t->all.n; i++)
-        if (t->state->best && t->state->best[i]) {
-            memcpy(t->all.at[i]->data, t->state->best[i], (size_t)t->state->weight_size[i] * sizeof(float));
-            t->all.at[i]->version++;
-        }
-}
-
-// Validation, best epoch, state. Keras's EarlyStopping: strictly better, patience counted in epochs.
-static tw_status finish_epoch(trainer *t, twi_epoch *e, tw_err *err)
-{
-    twi_fit_state *s = t->state;
-    e->val_loss = e->val_accuracy = NAN;
-    if (t->validation) {
-        twi_scores scores;
-        tw_status status = twi_scorer_run(t->validation, NULL, &scores, err);
+    t->watch.epoch = e;
+    t->watch.is_best = false;
+    for (int i = 0; i <= t->o->callbacks.n; i++) {
+        const tw_setting *setting;
+        const twi_callback_kind *kind = callback_of(t, i, &setting);
+        tw_status status =
+            kind->on_epoch_end ? kind->on_epoch_end(setting, t->state->number[i], &t->watch, err) : TW_OK;
         if (status)
             return status;
-        e->val_loss = scores.loss;
-        e->val_accuracy = scores.accuracy;
     }
-    double value = isnan(e->val_loss) ? e->loss : e->val_loss;
-    e->is_best = value < s->history.best;
-    s->wait++;
-    if (e->is_best) {
-        s->history.best = value;
+    e->is_best = t->watch.is_best;
+    tell(t, TWI_EPOCH_END, e->epoch, 0);
+    return TW_OK;
+}
+
+// Validation, callbacks, best epoch, state. With averages swapped in the state's weights are the real ones again.
+static tw_status finish_epoch(twi_trainer *t, twi_epoch *e, tw_err *err)
+{
+    twi_fit_state *s = t->state;
+    bool swaps = has_callback(t, "SwapEMAWeights");
+    if (swaps)
+        twi_update_swap(&t->update);
+    tw_status status = validate(t, e, err);
+    if (!status)
+        status = run_callbacks(t, e, err);
+    if (!status && e->is_best) {
+        s->history.best = s->number[0][0];
         s->history.best_epoch = e->epoch;
-        s->wait = 0;
-        if (keep(t, s->best, err))
-            return TW_ENOMEM;
+        status = twi_trainer_keep(t, s->best, err);
     }
+    if (swaps)
+        twi_update_swap(&t->update);
+    if (status)
+        return status;
     s->next_epoch = e->epoch + 1;
-    if (keep(t, s->weight, err) || !twi_vec_push(&s->history.epochs, *e, err))
+    s->is_over = t->watch.wants_stop || s->next_epoch >= t->o->epochs;
+    if (twi_trainer_keep(t, s->weight, err) || !twi_vec_push(&s->history.epochs, *e, err))
         return TW_ENOMEM;
     if (t->o->on_epoch)
         t->o->on_epoch(t->o->self, e);
     return t->o->on_state ? t->o->on_state(t->o->self, s, err) : TW_OK;
 }
 
-static tw_status train_epochs(trainer *t, tw_err *err)
+// The beginning of an epoch, which a fit called again after a change has already told of.
+static bool begin_epoch(twi_trainer *t, int64_t epoch)
+{
+    twi_fit_state *s = t->state;
+    if (!s->has_begun) {
+        if (!s->history.epochs.n)
+            tell(t, TWI_TRAIN_BEGIN, epoch, 0);
+        tell(t, TWI_EPOCH_BEGIN, epoch, 0);
+        s->has_begun = true;
+        t->history->is_changed = is_changed(t);
+    }
+    return !t->history->is_changed;
+}
+
+static tw_status train_epochs(twi_trainer *t, tw_err *err)
 {
     twi_fit_state *s = t->state;
     double busy = 0;
     int64_t steps = 0;
-    for (int64_t epoch = s->next_epoch; epoch < t->o->epochs; epoch++) {
-        if (t->o->patience > 0 && s->wait >= t->o->patience && epoch > 0) {
-            t->history->is_stopped_early = true;
-            break;
-        }
-        twi_epoch e = {.epoch = epoch, .learning_rate = t->lr};
+    while (s->next_epoch < t->o->epochs && !s->is_over) {
+        if (!begin_epoch(t, s->next_epoch))
+            return TW_OK;
+        uint64_t before = s->steps;
         double start = now();
-        tw_status status = train_epoch(t, epoch, &e, err);
+        twi_epoch e = {.epoch = s->next_epoch};
+        e.learning_rate = t->schedule.kind ? twi_schedule_rate(&t->schedule, s->steps) : s->learning_rate;
+        tw_status status = train_epoch(t, &e, err);
         busy += now() - start;
-        steps += (t->train->n + t->batch - 1) / t->batch;
+        steps += (int64_t)(s->steps - before);
         if (status || t->history->is_cancelled)
             return status;
         e.seconds = now() - start;
         status = finish_epoch(t, &e, err);
         if (status)
             return status;
-        t->history->step_seconds = busy / (double)steps;
+        s->has_begun = false;
+        t->history->step_seconds = busy / (double)(steps ? steps : 1);
+        t->history->is_changed = !s->is_over && is_changed(t);
+        if (t->history->is_changed)
+            return TW_OK;
     }
+    t->history->is_stopped_early = s->is_over && s->next_epoch < t->o->epochs;
+    return TW_OK;
+}
+
+// ------------------------------------------------------------------------------------------------------------------ fit
+
+// Keras ends with the averages in the weights (use_ema), whatever callbacks restore afterwards.
+static void end_with_averages(twi_trainer *t)
+{
+    const twi_update *u = &t->update;
+    for (int i = 0; u->average >= 0 && t->state->steps && i < u->n; i++) {
+        memcpy(u->weight[i]->data, u->slot[i * u->per_weight + u->average],
+               (size_t)twi_shape_count(&u->weight[i]->shape) * sizeof(float));
+        u->weight[i]->version++;
+    }
+}
+
+static tw_status finish(twi_trainer *t, tw_status status, tw_err *err)
+{
+    bool is_quiet = status == TW_EDIVERGED && has_callback(t, "TerminateOnNaN");
+    if (is_quiet) {
+        if (err)
+            *err = (tw_err){0};
+        status = TW_OK;
+        t->history->is_stopped_early = true;
+    }
+    bool restores = twi_setting_or(&t->early_stopping, "restore_best_weights", 1) == 1;
+    if (t->history->is_changed)
+        return status;
+    if (t->o->keeps_last && !status && !is_quiet)
+        end_with_averages(t);
+    else if (restores || status || is_quiet)
+        twi_trainer_restore_best(t);
+    if (!status && t->o->keeps_slots)
+        status = twi_update_store(&t->update, t->m, t->lr, t->schedule.kind != NULL, t->state->steps, err);
+    tell(t, TWI_TRAIN_END, t->state->next_epoch, 0);
+    return status;
+}
+
+static tw_status give_history(twi_trainer *t, tw_err *err)
+{
+    twi_history *out = t->history;
+    const twi_history *kept = &t->state->history;
+    out->best = kept->best;
+    out->best_epoch = kept->best_epoch;
+    out->n_metrics = t->o->metrics.n;
+    for (int i = 0; i < out->n_metrics; i++)
+        twi_metric_label(&t->o->metrics.at[i], out->metric[i], sizeof out->metric[i]);
+    for (int i = 0; i < t->n_trained; i++)
+        out->n_train_values += twi_shape_count(&t->weight[i]->shape);
+    for (size_t i = 0; i < kept->epochs.n; i++)
+        if (!twi_vec_push(&out->epochs, kept->epochs.at[i], err))
+            return TW_ENOMEM;
     return TW_OK;
 }
 
@@ -369,44 +401,22 @@ tw_status twi_fit(tw_model *m, const twi_samples *train, const twi_fit_options *
                   tw_err *err)
 {
     *history = (twi_history){.best_epoch = -1, .best = INFINITY};
-    trainer t = {.m = m, .train = train, .o = o, .history = history};
+    tw_err own = {0}; // a quiet end takes an error back
+    twi_trainer t = {.m = m, .train = train, .o = o, .history = history};
     t.state = o->state ? o->state : &t.own;
-    tw_status status = trainer_open(&t, err);
+    tw_status status = trainer_open(&t, &own);
     if (!status) {
-        for (int i = 0; i < t.n_trained; i++)
-            history->n_train_values += twi_shape_count(&twi_plan_gradient_weight(t.plan[0], i)->shape);
-        status = train_epochs(&t, err);
-        restore_best(&t);
-        history->best = t.state->history.best;
-        history->best_epoch = t.state->history.best_epoch;
-        for (size_t i = 0; i < t.state->history.epochs.n; i++)
-            if (!twi_vec_push(&history->epochs, t.state->history.epochs.at[i], err))
-                status = TW_ENOMEM;
+        status = finish(&t, train_epochs(&t, &own), &own);
+        tw_status given = give_history(&t, &own);
+        status = status ? status : given;
     }
     trainer_close(&t);
-    return status;
+    if (own.status && err && !err->status)
+        *err = own;
+    return own.status ? own.status : status;
 }
 
 void twi_history_clear(twi_history *history)
 {
     twi_vec_clear(&history->epochs);
-}
-
-void twi_fit_state_clear(twi_fit_state *s)
-{
-    for (int i = 0; i < s->n_weights; i++) {
-        if (s->weight)
-            twi_free(s->weight[i]);
-        if (s->best)
-            twi_free(s->best[i]);
-    }
-    for (int i = 0; s->slot && i < s->n_slots; i++)
-        twi_free(s->slot[i]);
-    twi_free(s->weight);
-    twi_free(s->best);
-    twi_free(s->slot);
-    twi_free(s->weight_size);
-    twi_free(s->slot_size);
-    twi_history_clear(&s->history);
-    *s = (twi_fit_state){0};
 }

@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-#define EPSILON 1e-7
+#define EPSILON TWI_LOSS_EPSILON
 
 enum { LABEL_SMOOTHING }; // ORDER args below
 
@@ -49,7 +49,7 @@ const twi_loss_kind twi_loss_binary_crossentropy = {
     .setting = {.name = "BinaryCrossentropy",
                 .aliases = "binary_crossentropy bce",
                 .doc = "two classes, or several independent ones",
-                .args = {{.key = "label_smoothing", .otherwise = 0, .low = 0, .high = 1}},
+                .args = {TWI_LOSS_SMOOTHING, TWI_LOSS_LOGITS, TWI_LOSS_REDUCTION},
                 .row = &twi_loss_binary_crossentropy},
     .on_output = on_output,
     .on_logits = on_logits,

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-#define EPSILON 1e-7
+#define EPSILON TWI_LOSS_EPSILON
 
 enum { LABEL_SMOOTHING }; // ORDER args below
 
@@ -67,7 +67,7 @@ const twi_loss_kind twi_loss_categorical_crossentropy = {
     .setting = {.name = "CategoricalCrossentropy",
                 .aliases = "categorical_crossentropy cce",
                 .doc = "one of several classes",
-                .args = {{.key = "label_smoothing", .otherwise = 0, .low = 0, .high = 1}},
+                .args = {TWI_LOSS_SMOOTHING, TWI_LOSS_LOGITS, TWI_LOSS_REDUCTION},
                 .row = &twi_loss_categorical_crossentropy},
     .on_output = on_output,
     .on_logits = on_logits,

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-#define EPSILON 1e-7
+#define EPSILON TWI_LOSS_EPSILON
 
 static int64_t true_class(const float *y, int64_t k)
 {
@@ -64,6 +64,7 @@ const twi_loss_kind twi_loss_sparse_categorical_crossentropy = {
     .setting = {.name = "SparseCategoricalCrossentropy",
                 .aliases = "sparse_categorical_crossentropy scce",
                 .doc = "one of several classes, given by number",
+                .args = {TWI_LOSS_LOGITS, TWI_LOSS_REDUCTION},
                 .row = &twi_loss_sparse_categorical_crossentropy},
     .on_output = on_output,
     .on_logits = on_logits,

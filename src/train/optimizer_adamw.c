@@ -1,45 +1,33 @@
 // AdamW: Adam with decoupled weight decay: w −= w · weight_decay · lr before the step, for every trainable weight.
 //
-// Slots    momentum, velocity.
+// The shrinking is every optimizer's weight_decay, done in update.c; here it has a default.
+// Slots    momentum, velocity[, velocity_hat].
 // Source   keras.optimizers.AdamW, Keras 3.15; Loshchilov and Hutter, 2019.
 
 #include "train/optimizer.h"
 
-#include <math.h>
-
-enum { LEARNING_RATE, WEIGHT_DECAY, BETA_1, BETA_2, EPSILON }; // ORDER args below
+extern const twi_optimizer_kind twi_optimizer_adam;
 
 static int adamw_slots(const tw_setting *s)
 {
-    (void)s;
-    return 2;
+    return twi_setting_arg(s, "amsgrad") != 0 ? 3 : 2;
 }
 
 static void adamw_step(const tw_setting *s, const twi_optimizer_step *o)
 {
-    double b1 = s->value[BETA_1], b2 = s->value[BETA_2], t = (double)o->t;
-    float a = (float)(o->lr * sqrt(1 - pow(b2, t)) / (1 - pow(b1, t)));
-    float decay = (float)(s->value[WEIGHT_DECAY] * o->lr);
-    float keep1 = (float)(1 - b1), keep2 = (float)(1 - b2), epsilon = (float)s->value[EPSILON];
-    float *restrict w = o->w, *restrict m = o->slot[0], *restrict v = o->slot[1];
-    const float *restrict g = o->g;
-    for (int64_t i = 0; i < o->n; i++) {
-        m[i] += (g[i] - m[i]) * keep1;
-        v[i] += (g[i] * g[i] - v[i]) * keep2;
-        w[i] -= w[i] * decay;
-        w[i] -= a * m[i] / (sqrtf(v[i]) + epsilon);
-    }
+    // The arguments of the step stand in Adam's order.
+    twi_optimizer_adam.step(s, o);
 }
 
 const twi_optimizer_kind twi_optimizer_adamw = {
     .setting = {.name = "AdamW",
                 .aliases = "adamw",
                 .doc = "Adam that also shrinks the weights",
-                .args = {{.key = "learning_rate", .otherwise = 1e-3, .low = 0, .high = 1e3},
-                         {.key = "weight_decay", .otherwise = 4e-3, .low = 0, .high = 1e3},
-                         {.key = "beta_1", .otherwise = 0.9, .low = 0, .high = 1},
-                         {.key = "beta_2", .otherwise = 0.999, .low = 0, .high = 1},
-                         {.key = "epsilon", .otherwise = 1e-7, .low = 0, .high = 1}},
+                .args = {TWI_LEARNING_RATE(1e-3), TWI_ARG("beta_1", 0.9, 0, 1),
+                         TWI_ARG("beta_2", 0.999, 0, 1), TWI_ARG("epsilon", 1e-7, 0, 1),
+                         TWI_ARG_FLAG("amsgrad", 0), TWI_ARG("weight_decay", 4e-3, 0, 1e3),
+                         TWI_OPTIMIZER_TAIL},
                 .row = &twi_optimizer_adamw},
     .n_slots = adamw_slots,
+    .groups = 1u << 2,
     .step = adamw_step};

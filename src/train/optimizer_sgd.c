@@ -5,6 +5,8 @@
 
 #include "train/optimizer.h"
 
+#include <math.h>
+
 enum { LEARNING_RATE, MOMENTUM, NESTEROV }; // ORDER args below
 
 static int sgd_slots(const tw_setting *s)
@@ -36,9 +38,8 @@ const twi_optimizer_kind twi_optimizer_sgd = {
     .setting = {.name = "SGD",
                 .aliases = "sgd",
                 .doc = "plain gradient steps, with or without momentum",
-                .args = {{.key = "learning_rate", .otherwise = 0.01, .low = 0, .high = 1e3},
-                         {.key = "momentum", .otherwise = 0, .low = 0, .high = 1},
-                         {.key = "nesterov", .otherwise = 0, .low = 0, .high = 1}},
+                .args = {TWI_LEARNING_RATE(0.01), TWI_ARG("momentum", 0, 0, 1), TWI_ARG_FLAG("nesterov", 0),
+                         TWI_OPTIMIZER_COMMON},
                 .row = &twi_optimizer_sgd},
     .n_slots = sgd_slots,
     .step = sgd_step};

@@ -12,6 +12,7 @@
 typedef struct worker {
     twi_run *run;
     twi_recipe_work work;
+    float *scratch; // a picture, for changing photos
     int64_t n_waiting;
     int64_t *photo;      // [batch]
     uint8_t (*hash)[16]; // [batch]
@@ -78,6 +79,20 @@ static void refuse(pipeline *p, int64_t photo, const uint8_t hash[16], const tw_
         count_done(p, 0);
 }
 
+// The photo's own bytes name what is drawn, so that a kept row is the one that would be made.
+static tw_status change(pipeline *p, worker *w, const uint8_t hash[16], float *pixels, tw_err *err)
+{
+    const twi_recipe *r = p->o->recipe;
+    uint32_t name;
+    memcpy(&name, hash, sizeof name);
+    if (!w->scratch)
+        w->scratch = twi_new_aligned((size_t)(r->height * r->width * 3), sizeof *w->scratch, "a photo", err);
+    if (!w->scratch)
+        return TW_ENOMEM;
+    twi_augment_run(p->o->augment, r, p->o->seed, (uint64_t)p->o->copy, name, pixels, w->scratch);
+    return TW_OK;
+}
+
 static void one_photo(void *arg, int64_t photo, int index)
 {
     pipeline *p = arg;
@@ -104,6 +119,10 @@ static void one_photo(void *arg, int64_t photo, int index)
         twi_run_input(w->run, 0) + w->n_waiting * (twi_shape_count(twi_plan_input(p->o->plan, 0)) / p->batch);
     if (twi_recipe_decode(p->o->recipe, p->paths[photo], &w->work, pixels, &err)) {
         refuse(p, photo, hash, &err);
+        return;
+    }
+    if (p->o->augment && change(p, w, hash, pixels, &err)) {
+        stop(p, &err);
         return;
     }
     w->photo[w->n_waiting] = photo;
@@ -140,6 +159,7 @@ static void close_workers(pipeline *p)
     for (int i = 0; p->workers && i < p->o->workers; i++) {
         twi_run_free(p->workers[i].run);
         twi_recipe_work_clear(&p->workers[i].work);
+        twi_free(p->workers[i].scratch);
         twi_free(p->workers[i].photo);
         twi_free(p->workers[i].hash);
     }

@@ -5,6 +5,7 @@
 #ifndef TWI_TRAIN_PIPELINE_H
 #define TWI_TRAIN_PIPELINE_H
 
+#include "data/augment.h"
 #include "data/photos.h"
 #include "data/recipe.h"
 #include "engine/plan.h"
@@ -12,6 +13,9 @@
 typedef struct twi_pipeline_options {
     const twi_plan *plan; // one picture input; made with threads = 1; its batch is each worker's batch
     const twi_recipe *recipe;
+    const twi_augment *augment; // how photos are changed, as copy number `copy`; NULL: not at all
+    uint64_t seed;
+    int copy;
     int workers; // ≥ 1
     void *self;  // given to the following, which are called from any worker
     // Asked with the hash of the photo's bytes before it is decoded: true when its row is known already. NULL: never.

@@ -56,6 +56,16 @@ int64_t twi_predictor_outputs(const twi_predictor *p)
     return p->k;
 }
 
+twi_need twi_predictor_need(const twi_predictor *p)
+{
+    return (twi_need){.per_worker = twi_need_worker(p->plan)};
+}
+
+void twi_predictor_set_workers(twi_predictor *p, int workers)
+{
+    p->o.workers = workers;
+}
+
 static tw_status on_row(void *self, int64_t photo, const uint8_t hash[16], const float *const outputs[],
                         tw_err *err)
 {

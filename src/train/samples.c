@@ -60,6 +60,21 @@ tw_status twi_features_samples(const twi_features *f, const twi_photos *photos, 
     return TW_OK;
 }
 
+static void begin_rows(void *self, int64_t epoch)
+{
+    twi_part_samples *s = self;
+    int64_t copy = epoch % (s->n_copies + 1);
+    s->features = copy ? &s->copies[copy - 1] : s->original;
+}
+
+void twi_part_samples_copies(twi_part_samples *s, const twi_features *copies, int n)
+{
+    s->original = s->features;
+    s->copies = copies;
+    s->n_copies = n;
+    s->samples.begin_epoch = begin_rows;
+}
+
 // --------------------------------------------------------------------------------------------------------------- pixels
 
 // Decodes the batch that will be asked for next while the caller computes on the present one.
@@ -67,8 +82,12 @@ typedef struct twi_pixel_reader {
     const twi_photos *photos;
     const twi_recipe *recipe;
     twi_pool *pool;
-    twi_recipe_work *work; // one per worker
-    int64_t pixels;        // numbers in one photo
+    twi_recipe_work *work;      // one per worker
+    int64_t pixels;             // numbers in one photo
+    const twi_augment *augment; // NULL: photos stay as they are
+    uint64_t seed;
+    int64_t epoch;
+    float *scratch; // a picture a worker
     pthread_t thread;
     bool is_ahead; // thread runs or has run for `index`
     uint32_t *index;
@@ -90,6 +109,10 @@ static void decode_one(void *arg, int64_t i, int worker)
     uint8_t hash[16];
     if (!twi_recipe_read(path, &r->work[worker], hash, &err))
         twi_recipe_decode(r->recipe, path, &r->work[worker], r->into + i * r->pixels, &err);
+    if (!err.status && r->augment)
+        twi_augment_run(r->augment, r->recipe, r->seed, (uint64_t)r->epoch,
+                        (uint32_t)r->samples->photo[r->wanted[i]], r->into + i * r->pixels,
+                        r->scratch + worker * r->pixels);
     if (!err.status)
         return;
     pthread_mutex_lock(&r->lock);
@@ -176,6 +199,27 @@ tw_status twi_pixel_samples(const twi_photos *photos, twi_part part, const twi_r
     return TW_OK;
 }
 
+static void begin_pixels(void *self, int64_t epoch)
+{
+    twi_part_samples *s = self;
+    finish_ahead(s->pixels);
+    s->pixels->epoch = epoch;
+}
+
+tw_status twi_part_samples_augment(twi_part_samples *s, const twi_augment *augment, uint64_t seed,
+                                   tw_err *err)
+{
+    twi_pixel_reader *r = s->pixels;
+    r->scratch =
+        twi_new_aligned((size_t)(twi_pool_workers(r->pool) * r->pixels), sizeof *r->scratch, "photos", err);
+    if (!r->scratch)
+        return TW_ENOMEM;
+    r->augment = augment;
+    r->seed = seed;
+    s->samples.begin_epoch = begin_pixels;
+    return TW_OK;
+}
+
 static void free_pixels(twi_pixel_reader *r)
 {
     if (!r)
@@ -185,6 +229,7 @@ static void free_pixels(twi_pixel_reader *r)
         twi_recipe_work_clear(&r->work[i]);
     twi_free(r->work);
     twi_pool_free(r->pool);
+    twi_free(r->scratch);
     twi_free(r->ahead);
     twi_free(r->index);
     pthread_mutex_destroy(&r->lock);

@@ -51,9 +51,10 @@ double twi_regularization(const tw_model *m, tw_err *err)
 
 // One pass, batch by batch. The last batch is padded with its first sample, and the padding is not counted.
 static tw_status score_batches(const twi_plan *plan, twi_run *run, const twi_samples *s,
-                               const tw_setting *loss, int64_t batch, uint32_t *index, float *y,
-                               float *output, twi_scores *scores, tw_err *err)
+                               const tw_setting *loss, twi_meters *meters, int64_t batch, uint32_t *index,
+                               float *y, float *output, twi_scores *scores, tw_err *err)
 {
+    twi_meters_reset(meters);
     int64_t k = twi_shape_last(twi_plan_output(plan, 0)), right = 0;
     double sum = 0;
     float *inputs[TWI_FRONTIER_MAX];
@@ -73,11 +74,13 @@ static tw_status score_batches(const twi_plan *plan, twi_run *run, const twi_sam
         twi_loss_call call = {.n = count, .k = k, .y = y};
         sum += twi_loss_batch(loss, twi_plan_final(plan), twi_run_logits(run), p, &call);
         right += twi_count_right(p, y, count, k);
+        twi_meters_add(meters, count, y, p);
         if (output)
             memcpy(output + at * k, p, (size_t)(count * k) * sizeof *output);
     }
     scores->loss = sum / (double)s->n;
     scores->accuracy = (double)right / (double)s->n;
+    twi_meters_result(meters, scores->metric);
     return TW_OK;
 }
 
@@ -90,11 +93,13 @@ struct twi_scorer {
     twi_run *run;
     uint32_t *index; // [batch]
     float *y;        // [batch, k]
-    bool has_run;
+    twi_meters meters;
+    bool is_fresh; // the plan was made from the weights as they are
 };
 
 twi_scorer *twi_scorer_new(const tw_model *m, const twi_samples *s, const tw_setting *loss,
-                           const twi_frontier *from, int64_t batch_size, int threads, tw_err *err)
+                           const twi_metrics *metrics, const twi_frontier *from, int64_t batch_size,
+                           int threads, tw_err *err)
 {
     if (s->n <= 0) {
         twi_fail(err, TW_EINVAL, "there are no samples to score");
@@ -111,7 +116,8 @@ twi_scorer *twi_scorer_new(const tw_model *m, const twi_samples *s, const tw_set
     int64_t k = scorer->run ? twi_shape_last(twi_plan_output(scorer->plan, 0)) : 0;
     scorer->index = twi_new((size_t)scorer->batch, sizeof *scorer->index, "a batch", err);
     scorer->y = twi_new((size_t)(scorer->batch * k), sizeof *scorer->y, "targets", err);
-    if (!scorer->run || !scorer->index || !scorer->y) {
+    bool has_meters = !metrics || !twi_meters_open(&scorer->meters, metrics, k, err);
+    if (!scorer->run || !scorer->index || !scorer->y || !has_meters) {
         twi_scorer_free(scorer);
         return NULL;
     }
@@ -122,11 +128,11 @@ tw_status twi_scorer_run(twi_scorer *scorer, float *output, twi_scores *scores, 
 {
     *scores = (twi_scores){0};
     // The plan was made from the weights of then: what it laid out beforehand is laid out again.
-    tw_status status = scorer->has_run ? twi_plan_refresh(scorer->plan, err) : TW_OK;
-    scorer->has_run = true;
+    tw_status status = scorer->is_fresh ? TW_OK : twi_plan_refresh(scorer->plan, err);
+    scorer->is_fresh = false;
     if (!status)
-        status = score_batches(scorer->plan, scorer->run, scorer->samples, scorer->loss, scorer->batch,
-                               scorer->index, scorer->y, output, scores, err);
+        status = score_batches(scorer->plan, scorer->run, scorer->samples, scorer->loss, &scorer->meters,
+                               scorer->batch, scorer->index, scorer->y, output, scores, err);
     if (!status)
         scores->loss += twi_regularization(scorer->m, err);
     return status;
@@ -140,6 +146,7 @@ void twi_scorer_free(twi_scorer *scorer)
     twi_plan_free(scorer->plan);
     twi_free(scorer->index);
     twi_free(scorer->y);
+    twi_meters_close(&scorer->meters);
     twi_free(scorer);
 }
 
@@ -148,9 +155,11 @@ tw_status twi_score(const tw_model *m, const twi_samples *s, const tw_setting *l
 {
     *scores = (twi_scores){0};
     tw_err own = {0};
-    twi_scorer *scorer = twi_scorer_new(m, s, loss, from, batch_size, threads, &own);
-    if (scorer)
+    twi_scorer *scorer = twi_scorer_new(m, s, loss, NULL, from, batch_size, threads, &own);
+    if (scorer) {
+        scorer->is_fresh = true;
         twi_scorer_run(scorer, output, scores, &own);
+    }
     twi_scorer_free(scorer);
     if (own.status && err && !err->status)
         *err = own;

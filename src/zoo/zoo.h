@@ -59,6 +59,7 @@ const twi_zoo_variant *twi_zoo_find(const char *name, const twi_zoo_family **fam
 tw_model *twi_zoo_build(const char *name, const twi_zoo_options *o, tw_err *err);
 // The same onto a tensor of a model under construction: its shape is the input size, and the network's output becomes the
 // model's. options->input and name are not used.
-tw_status twi_zoo_build_on(tw_model *m, twi_tensor x, const char *name, const twi_zoo_options *o, tw_err *err);
+tw_status twi_zoo_build_on(tw_model *m, twi_tensor x, const char *name, const twi_zoo_options *o,
+                           tw_err *err);
 
 #endif

@@ -24,7 +24,7 @@ def environment(**more):
 
 
 def run(*words, program=PROGRAM, **more):
-    return subprocess.run([program, *words], capture_output=True, text=True, errors="replace", timeout=60,
+    return subprocess.run([program, *words], capture_output=True, text=True, errors="replace", timeout=300,
                           env=environment(**more))
 
 

@@ -221,12 +221,13 @@ static twi_kernel_request some_conv(twi_conv_params *p, twi_rng *rng)
 
 static void fuse_something(twi_kernel_request *q, twi_rng *rng)
 {
-    static const twi_fusion some[] = {{.what = TWI_FUSE_ACTIVATION, .activation = TWI_RELU, .alpha = INFINITY},
-                                      {.what = TWI_FUSE_ACTIVATION, .activation = TWI_RELU, .alpha = 1},
-                                      {.what = TWI_FUSE_ACTIVATION, .activation = TWI_SILU},
-                                      {.what = TWI_FUSE_ACTIVATION, .activation = TWI_HARD_SIGMOID},
-                                      {.what = TWI_FUSE_ACTIVATION, .activation = TWI_HARD_SILU},
-                                      {.what = TWI_FUSE_ACTIVATION, .activation = TWI_GELU}};
+    static const twi_fusion some[] = {
+        {.what = TWI_FUSE_ACTIVATION, .activation = TWI_RELU, .alpha = INFINITY},
+        {.what = TWI_FUSE_ACTIVATION, .activation = TWI_RELU, .alpha = 1},
+        {.what = TWI_FUSE_ACTIVATION, .activation = TWI_SILU},
+        {.what = TWI_FUSE_ACTIVATION, .activation = TWI_HARD_SIGMOID},
+        {.what = TWI_FUSE_ACTIVATION, .activation = TWI_HARD_SILU},
+        {.what = TWI_FUSE_ACTIVATION, .activation = TWI_GELU}};
     bool adds = between(rng, 0, 1), adds_first = between(rng, 0, 1), acts = between(rng, 0, 2);
     for (int place = 0; place < 2; place++) {
         if (adds && (place == 0) == adds_first) {

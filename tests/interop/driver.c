@@ -8,9 +8,13 @@
 // and then weights=FILE [by_name=1] [skip_mismatch=1], freeze=SPEC, seed=N (initial values of what has none).
 // What a command gives goes to the files it is told and to stdout as JSON; errors go to stderr, the exit status is theirs.
 
+#include "data/augment.h"
+#include "format/format.h"
+#include "job/learn.h"
 #include "job/open.h"
 #include "train/fit.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -389,6 +393,107 @@ static void cmd_train(tw_model *m, options *o, tw_err *err)
     twi_free(label);
 }
 
+// A whole fit as the model is compiled: x, t, val_x, val_t, epochs, batch, class_weight=A,B,… keep=best|last; prints each
+// epoch, and saves the model with its optimizer to save=FILE.
+typedef struct data_set {
+    memory_samples memory;
+    twi_samples samples;
+    float *x;
+    int32_t *label;
+} data_set;
+
+static void read_set(const options *o, const char *x_key, const char *t_key, const tw_model *m, data_set *d,
+                     tw_err *err)
+{
+    tw_shape in = twi_model_shape(m, m->inputs.at[0]), out = twi_model_shape(m, m->outputs.at[0]);
+    in = twi_shape_batch(&in, 1);
+    size_t total = 0, n = 0;
+    int64_t k = twi_shape_last(&out);
+    d->memory.row = (size_t)twi_shape_count(&in);
+    d->memory.x = d->x = read_array(get(o, x_key, ""), d->memory.row, &total, err);
+    float *t = read_array(get(o, t_key, ""), 1, &n, err);
+    d->label = twi_new(n, sizeof *d->label, "labels", err);
+    for (size_t i = 0; t && d->label && i < n; i++)
+        d->label[i] = (int32_t)t[i];
+    d->samples = (twi_samples){.n = (int64_t)n,
+                               .label = d->label,
+                               .n_classes = k == 1 ? 2 : k,
+                               .read = read_samples,
+                               .self = &d->memory};
+    twi_free(t);
+}
+
+static const twi_metrics *epoch_metrics;
+
+static void print_epoch(void *self, const twi_epoch *e)
+{
+    (void)self;
+    char name[TWI_METRIC_LABEL];
+    printf("{\"epoch\": %lld, \"loss\": %.9g, \"accuracy\": %.9g", (long long)e->epoch, e->loss, e->accuracy);
+    if (!isnan(e->val_loss))
+        printf(", \"val_loss\": %.9g, \"val_accuracy\": %.9g", e->val_loss, e->val_accuracy);
+    for (int i = 0; i < epoch_metrics->n; i++) {
+        twi_metric_label(&epoch_metrics->at[i], name, sizeof name);
+        printf(", \"%s\": %.9g", name, e->metric[i]);
+        if (!isnan(e->val_loss))
+            printf(", \"val_%s\": %.9g", name, e->val_metric[i]);
+    }
+    printf(", \"learning_rate\": %.9g, \"is_best\": %s}\n", e->learning_rate, e->is_best ? "true" : "false");
+}
+
+static void cmd_fit(tw_model *m, options *o, tw_err *err)
+{
+    data_set train = {0}, validation = {0};
+    char word[64];
+    double class_weight[64];
+    int n_weights = 0;
+    while (n_weights < 64 && *part(get(o, "class_weight", ""), n_weights, word, sizeof word))
+        class_weight[n_weights++] = strtod(word, NULL);
+    read_set(o, "x", "t", m, &train, err);
+    if (get(o, "val_x", NULL))
+        read_set(o, "val_x", "val_t", m, &validation, err);
+    twi_fit_options fit = {.phase = "fit",
+                           .epochs = (int64_t)number(o, "epochs", 1),
+                           .batch_size = (int64_t)number(o, "batch", 32),
+                           .seed = (uint64_t)number(o, "seed", 1),
+                           .validation = validation.samples.n ? &validation.samples : NULL,
+                           .patience = (int64_t)number(o, "patience", 0),
+                           .is_proximal = number(o, "proximal", 0) != 0,
+                           .class_weight = n_weights ? class_weight : NULL,
+                           .threads = 1,
+                           .no_shuffle = true,
+                           .keeps_slots = true,
+                           .keeps_last = strcmp(get(o, "keep", "last"), "last") == 0,
+                           .on_epoch = print_epoch};
+    twi_history history = {0};
+    twi_compiled compiled;
+    size_t n_sample_weights = 0;
+    float *sample_weight = get(o, "sample_weight", NULL)
+                               ? read_array(get(o, "sample_weight", ""), 1, &n_sample_weights, err)
+                               : NULL;
+    fit.sample_weight = sample_weight;
+    if (!err->status && !twi_compile_read(m, &compiled, err) &&
+        !twi_callbacks_text(&fit.callbacks, get(o, "callbacks", ""), "callbacks", err)) {
+        twi_callbacks_split(&fit.callbacks, &fit.early_stopping);
+        fit.optimizer = compiled.optimizer;
+        fit.loss = compiled.loss;
+        fit.schedule = compiled.schedule;
+        fit.metrics = compiled.metrics;
+        epoch_metrics = &compiled.metrics;
+        twi_fit(m, &train.samples, &fit, &history, err);
+        printf("{\"best\": %lld, \"stopped\": %s}\n", (long long)history.best_epoch,
+               history.is_stopped_early ? "true" : "false");
+    }
+    twi_free(sample_weight);
+    if (!err->status && get(o, "save", NULL))
+        twi_model_save(m, get(o, "save", NULL), err);
+    twi_history_clear(&history);
+    twi_free(train.x);
+    twi_free(train.label);
+    twi_free(validation.x);
+    twi_free(validation.label);
+}
+
 // What backward starts from: dL/d output as given (dy), or that of a cross-entropy at the logits, (p - y) / n, for labels t.
 static void start_backward(const options *o, twi_run *run, int64_t n, int64_t k, const float *t, tw_err *err)
 {
@@ -469,15 +574,42 @@ static void print_kinds(void)
 #undef TW_LAYER
 }
 
+// Changes pictures x [n, H, W, 3] with given draws in place of random ones: augment SPEC size=H,W draws=A,B,… y=FILE.
+static void augment(const options *o, tw_err *err)
+{
+    twi_augment changes;
+    long long h = 0, w = 0;
+    size_t total = 0;
+    char word[64];
+    double draw[TWI_DRAWS_MAX] = {0};
+    for (int i = 0; i < TWI_DRAWS_MAX && *part(get(o, "draws", ""), i, word, sizeof word); i++)
+        draw[i] = strtod(word, NULL);
+    if (twi_augment_text(&changes, get(o, "spec", ""), "spec", err) || changes.n != 1 ||
+        sscanf(get(o, "size", ""), "%lld,%lld", &h, &w) != 2)
+        return;
+    float *x = read_array(get(o, "x", ""), (size_t)(h * w * 3), &total, err);
+    float *y = twi_new(total, sizeof *y, "pictures", err);
+    for (size_t at = 0; x && y && at < total; at += (size_t)(h * w * 3)) {
+        twi_augment_call call = {.h = h, .w = w, .c = 3, .in = x + at, .out = y + at, .low = 0, .high = 255};
+        ((const twi_augment_kind *)changes.at[0].kind->row)->apply(&changes.at[0], draw, &call);
+    }
+    if (y)
+        write_array(get(o, "y", ""), y, total, err);
+    twi_free(x);
+    twi_free(y);
+}
+
 // ------------------------------------------------------------------------------------------------------------------ main
 
 static const struct {
     const char *name;
     void (*run)(tw_model *m, options *o, tw_err *err);
 } commands[] = {
-    {"gradients", cmd_gradients}, {"info", cmd_info},       {"layers", cmd_layers},
-    {"order", cmd_order},         {"outputs", cmd_outputs}, {"pixels", cmd_pixels},
-    {"predict", cmd_predict},     {"save", cmd_save},       {"save_weights", cmd_save_weights},
+    {"fit", cmd_fit},       {"gradients", cmd_gradients},
+    {"info", cmd_info},     {"layers", cmd_layers},
+    {"order", cmd_order},   {"outputs", cmd_outputs},
+    {"pixels", cmd_pixels}, {"predict", cmd_predict},
+    {"save", cmd_save},     {"save_weights", cmd_save_weights},
     {"train", cmd_train},
 };
 
@@ -485,6 +617,12 @@ int main(int argc, char **argv)
 {
     options o = {argc - 2, argv + 2};
     tw_err err = {0};
+    if (argc > 1 && strcmp(argv[1], "augment") == 0) {
+        augment(&o, &err);
+        if (err.status)
+            fprintf(stderr, "%s\n", err.msg);
+        return tw_status_exit(err.status);
+    }
     if (argc > 1 && strcmp(argv[1], "kinds") == 0) {
         print_kinds();
         return 0;

@@ -244,20 +244,12 @@ static void what_is_not_served_is_refused_from_every_side(void **state)
     tw_arena *arena = tw_arena_new(NULL);
     tw_err err = {0};
     tw_train_options o = defaults(arena);
-    tw_field_set(tw_field_find(tw_train_fields, "augment"), &o, "flip", "--augment", arena, &err);
-    expect_error(err, TW_EUNSUPPORTED, "not supported yet: --augment");
+    tw_field_set(tw_field_find(tw_train_fields, "plan"), &o, "p.json", "--plan", arena, &err);
+    expect_error(err, TW_EUNSUPPORTED, "not supported yet: --plan");
     err = (tw_err){0};
-    tw_field_set(tw_field_find(tw_train_fields, "lr"), &o, "auto", "--lr", arena, &err);
-    expect_error(err, TW_EUNSUPPORTED, "not supported yet: --lr auto");
-    err = (tw_err){0};
-    o.augment_copies = 2;
+    o.plan = "p.json";
     tw_fields_check(tw_train_fields, &o, &err);
-    expect_error(err, TW_EUNSUPPORTED, "not supported yet: augment_copies");
-    err = (tw_err){0};
-    o = defaults(arena);
-    o.lr = "auto";
-    tw_fields_check(tw_train_fields, &o, &err);
-    expect_error(err, TW_EUNSUPPORTED, "lr auto");
+    expect_error(err, TW_EUNSUPPORTED, "not supported yet: plan");
     tw_arena_free(arena);
 }
 

@@ -91,8 +91,8 @@ static void backward(batch_norm *c)
     twi_builder *b = &c->b;
     twi_lent_md md = twi_dense(b, &b->request->in[X], TWI_AXES_IMAGE, 1, dnnl_f32);
     dnnl_primitive_desc_t hint = forward_pd(c, dnnl_forward_training, md);
-    bool wants_parameters = b->request->grads_wanted & (1u << GAMMA | 1u << BETA);
-    dnnl_prop_kind_t prop = wants_parameters ? dnnl_backward : dnnl_backward_data;
+    // With parameters always their gradients too: oneDNN 2 has no data-only backward then, oneDNN 3 wants room for them.
+    dnnl_prop_kind_t prop = has(c, GAMMA) || has(c, BETA) ? dnnl_backward : dnnl_backward_data;
     if (!hint ||
         !twi_pd(b, dnnl_batch_normalization_backward_primitive_desc_create(
                        twi_pd_at(b), b->engine, prop, md, md, md, c->epsilon, c->flags, hint, b->attr))) {
@@ -104,14 +104,13 @@ static void backward(batch_norm *c)
     twi_bind(b, DNNL_ARG_DIFF_DST, TWI_GRAD_OUT, md);
     if (has(c, GAMMA))
         twi_bind(b, DNNL_ARG_SCALE, TWI_IN(GAMMA), c->vector);
-    // oneDNN 2 counts beta among the inputs of backward, and does not read it.
-    if (has(c, BETA))
+    if (TWI_DNNL_HAS_SHIFT_IN_BACKWARD && has(c, BETA))
         twi_bind(b, DNNL_ARG_SHIFT, twi_scratch_for(b, c->vector), c->vector);
     bool wants_x = b->request->grads_wanted & 1;
     twi_bind(b, DNNL_ARG_DIFF_SRC, wants_x ? TWI_GRAD_IN(X) : twi_scratch_for(b, md), md);
-    if (wants_parameters && has(c, GAMMA))
+    if (has(c, GAMMA))
         bind_grad(c, DNNL_ARG_DIFF_SCALE, GAMMA);
-    if (wants_parameters && has(c, BETA))
+    if (has(c, BETA))
         bind_grad(c, DNNL_ARG_DIFF_SHIFT, BETA);
     twi_add_step(b, twi_pd_last(b));
 }

@@ -1,11 +1,14 @@
 // binary: y = a ∘ b. Two full tensors, or a full one with a repeated one (a bias; the scale of a squeeze-and-excite block).
 //
 // The full operand keeps the layout it comes in; a repeated one is dense. A scale per photo and channel [n,1,1,c] has no
-// fast kernel in the library, but a scale per channel has: so that primitive runs once per photo.
+// fast kernel in the library, and none at all in blocked layouts: a plain loop does f32; the rest goes through the scale
+// per channel, which the library has, run once per photo.
 // Backward for what networks train through: sums, differences and products of equal shapes, and products with such a scale
 // (whose own gradient is summed by global pooling). The rest is left to the reference.
 
 #include "op/onednn/dnnl.h"
+
+#include <stdio.h>
 
 typedef struct binary {
     twi_builder b;
@@ -106,6 +109,62 @@ static bool add_per_photo(binary *c, twi_slot full_at, twi_slot other_at, twi_sl
     return true;
 }
 
+// Images as rows of `wide` channels next to each other, `inside` rows for one group of channels.
+typedef struct groups {
+    int64_t n, inside, wide; // groups of all photos; their rows; numbers in a row
+} groups;
+
+// False where the image lies neither dense nor in whole blocks of channels.
+static bool groups_of(const tw_shape *s, twi_lent_md md, groups *g)
+{
+    twi_blocking b;
+    int64_t pixels = s->dim[1] * s->dim[2], c = s->dim[3];
+    *g = (groups){s->dim[0], pixels, c};
+    if (!md)
+        return true;
+    twi_md_blocking(md, &b);
+    if (!b.is_blocked || b.dtype != dnnl_f32 || b.n_dims != 4 || b.padded[1] != b.dim[1])
+        return false;
+    if (b.n_blocks == 0)
+        return b.stride[1] == 1 && b.stride[3] == c && b.stride[2] == c * s->dim[2] &&
+               b.stride[0] == c * pixels;
+    int64_t wide = b.block[0];
+    *g = (groups){s->dim[0] * (c / wide), pixels, wide};
+    return b.n_blocks == 1 && b.block_axis[0] == 1 && b.stride[3] == wide &&
+           b.stride[2] == wide * s->dim[2] && b.stride[1] == wide * pixels && b.stride[0] == c * pixels;
+}
+
+static void scale_groups(const twi_kernel *kernel, const twi_kernel_args *args)
+{
+    const twi_kernel_request *r = &kernel->request;
+    int full = twi_shape_same(&r->in[0], &r->out[0]) ? 0 : 1;
+    const float *x = args->in[full], *scales = args->in[1 - full];
+    float *y = args->out[0];
+    groups g;
+    groups_of(&r->out[0], kernel->out_layout ? kernel->out_layout->md : NULL, &g);
+#pragma omp parallel for if (g.n * g.inside * g.wide > 1 << 16)
+    for (int64_t i = 0; i < g.n; i++) {
+        const float *from = x + i * g.inside * g.wide, *scale = scales + i * g.wide;
+        float *to = y + i * g.inside * g.wide;
+        for (int64_t row = 0; row < g.inside; row++)
+            for (int64_t c = 0; c < g.wide; c++)
+                to[row * g.wide + c] = from[row * g.wide + c] * scale[c];
+    }
+}
+
+static bool add_scale(binary *c, twi_lent_md full)
+{
+    twi_builder *b = &c->b;
+    groups g;
+    if (c->alg != dnnl_binary_mul || twi_md_type(full) != dnnl_f32 || !groups_of(&c->shape, full, &g))
+        return false;
+    twi_ask_in(b, c->full, TWI_AXES_IMAGE, 1, full);
+    twi_leave_out(b, TWI_AXES_IMAGE, full);
+    twi_add_work(b, scale_groups);
+    snprintf(b->kernel->impl, sizeof b->kernel->impl, "scale per photo");
+    return true;
+}
+
 static bool add_at_once(binary *c, twi_lent_md full)
 {
     twi_builder *b = &c->b;
@@ -130,6 +189,8 @@ static bool add_forward(binary *c, twi_lent_md full)
         return true;
     if (!c->is_per_photo)
         return add_at_once(c, full);
+    if (add_scale(c, full))
+        return true;
     if (!add_per_photo(c, TWI_IN(c->full), TWI_IN(c->other), TWI_OUT(0), full, c->alg))
         return false;
     twi_ask_in(b, c->full, TWI_AXES_IMAGE, 1, full);

@@ -5,6 +5,8 @@
 
 #include "op/onednn/dnnl.h"
 
+#include "base/room.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -150,7 +152,7 @@ static bool is_of_shape(const twi_layout *layout, const tw_shape *shape, twi_axe
 {
     twi_md dense;
     twi_blocking is, wanted;
-    if (layout->axes != axes || twi_md_dense(&dense, shape, axes, 1, dnnl_f32, NULL))
+    if (!layout->md || layout->axes != axes || twi_md_dense(&dense, shape, axes, 1, dnnl_f32, NULL))
         return false;
     twi_md_blocking(layout->md, &is);
     twi_md_blocking(dense, &wanted);
@@ -323,6 +325,18 @@ static void push_step(twi_builder *b, twi_step *step)
     *step = (twi_step){0};
 }
 
+// The library generates code into memory it does not check for: without this, it ends the program where memory is out.
+// Not by an allocation: freed among the library's small ones, it would leave a hole each time.
+static tw_status check_room(const char *name, tw_err *err)
+{
+    const size_t bytes = 4 << 20;
+    if (twi_room_is_there(bytes))
+        return TW_OK;
+    char what[64];
+    snprintf(what, sizeof what, "the code of a %s", name);
+    return twi_fail_memory(err, bytes, what);
+}
+
 // Binds the scratchpad and makes the primitive.
 static void finish_step(twi_builder *b, twi_step *step, dnnl_primitive_desc_t pd, int repeat)
 {
@@ -335,7 +349,9 @@ static void finish_step(twi_builder *b, twi_step *step, dnnl_primitive_desc_t pd
     if (bytes > b->pad)
         b->pad = bytes;
     step->repeat = repeat;
-    if (!b->is_over)
+    if (!b->is_over && !b->request->is_estimate && check_room(b->steps->name, b->err))
+        set_failed(b, TW_ENOMEM);
+    if (!b->is_over && !b->request->is_estimate)
         set_failed(b, twi_dnnl_fail(dnnl_primitive_create(&step->primitive, pd), b->steps->name, b->err));
     push_step(b, step);
 }

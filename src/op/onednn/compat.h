@@ -3,7 +3,7 @@
 // Everything here is written to the 3.x C interface: opaque memory descriptors that are created and destroyed, and one
 // dnnl_<primitive>_primitive_desc_create per primitive. 2.6 has descriptors by value and operation descriptors in
 // between; below, 2.6 gets inline functions of the 3.x names (and macros where 2.6 has the name with other arguments).
-// What a version lacks is named by a TWI_DNNL_HAS_ constant.
+// Where versions differ otherwise, a TWI_DNNL_HAS_ constant says how.
 //
 // Source: the headers of oneDNN 2.6.3 and 3.2.0, and the 3.0 transition guide.
 #ifndef TWI_OP_ONEDNN_COMPAT_H
@@ -25,7 +25,8 @@ typedef struct twi_blocking {
 
 #if DNNL_VERSION_MAJOR >= 3
 
-#define TWI_DNNL_HAS_HARDSIGMOID 1
+#define TWI_DNNL_HAS_HARDSIGMOID       1
+#define TWI_DNNL_HAS_SHIFT_IN_BACKWARD 0
 
 typedef dnnl_memory_desc_t twi_md;            // owned
 typedef const_dnnl_memory_desc_t twi_lent_md; // lent
@@ -60,7 +61,8 @@ static inline void twi_md_blocking(twi_lent_md md, twi_blocking *b)
 
 #else // ------------------------------------------------------------------------------------------------- oneDNN 2.6
 
-#define TWI_DNNL_HAS_HARDSIGMOID 0
+#define TWI_DNNL_HAS_HARDSIGMOID       0
+#define TWI_DNNL_HAS_SHIFT_IN_BACKWARD 1 // counted among its inputs, though not read
 
 typedef dnnl_memory_desc_t *twi_md;
 typedef const dnnl_memory_desc_t *twi_lent_md;

@@ -36,8 +36,10 @@ enum { TWI_LAYOUT_TEXT = 48 };
 struct twi_layout {
     twi_axes axes;
     int64_t groups;
-    twi_md md; // owned
+    twi_md md; // owned; NULL: not the library's, but written by `write` from dense numbers
     char text[TWI_LAYOUT_TEXT];
+    size_t bytes;
+    void (*write)(const tw_shape *shape, const float *dense, void *to);
 };
 
 // Descriptor of dense memory of this op-level shape (any: of a layout left to the primitive). TW_ENOMEM, TW_EFAILED.
@@ -185,6 +187,8 @@ typedef struct twi_eltwise {
     float alpha, beta;
 } twi_eltwise;
 enum { TWI_ELTWISE_MAX = 2 };
+// Whether this activation is better left to a kernel of its own than fused.
+bool twi_own_silu(int activation);
 // As a chain of post-ops (returns how many, 0 for linear, -1: none).
 int twi_eltwise_chain(int activation, double alpha, double beta, double threshold,
                       twi_eltwise chain[TWI_ELTWISE_MAX]);

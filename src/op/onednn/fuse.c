@@ -15,13 +15,15 @@ bool twi_fusion_adds(const twi_kernel_request *request, int *input)
     return false;
 }
 
-static dnnl_status_t append(dnnl_post_ops_t ops, const twi_fusion *f, twi_lent_md added, bool *is_exact)
+// *is_taken: false where the activation is none of the library's, or better done apart.
+static dnnl_status_t append(dnnl_post_ops_t ops, const twi_fusion *f, twi_lent_md added, twi_dtype type,
+                            bool *is_taken)
 {
     twi_eltwise chain[TWI_ELTWISE_MAX];
     if (f->what == TWI_FUSE_ADD)
         return dnnl_post_ops_append_binary(ops, dnnl_binary_add, added);
     int n = twi_eltwise_chain(f->activation, f->alpha, f->beta, 0, chain);
-    *is_exact = n >= 0;
+    *is_taken = n >= 0 && !(type == TWI_F32 && twi_own_silu(f->activation));
     dnnl_status_t status = dnnl_success;
     for (int i = 0; i < n && status == dnnl_success; i++)
         status = dnnl_post_ops_append_eltwise(ops, chain[i].kind, chain[i].alpha, chain[i].beta);
@@ -51,17 +53,17 @@ dnnl_primitive_attr_t twi_fused(twi_builder *b, twi_lent_md added)
 {
     const twi_kernel_request *r = b->request;
     dnnl_post_ops_t ops = NULL;
-    bool is_exact = true;
+    bool is_taken = true;
     int n_added = 0;
     if (b->is_over)
         return NULL;
     dnnl_status_t status = dnnl_post_ops_create(&ops);
-    for (int i = 0; i < r->n_fusion && status == dnnl_success && is_exact; i++) {
+    for (int i = 0; i < r->n_fusion && status == dnnl_success && is_taken; i++) {
         n_added += r->fusion[i].what == TWI_FUSE_ADD;
-        status = append(ops, &r->fusion[i], added, &is_exact);
+        status = append(ops, &r->fusion[i], added, r->dtype, &is_taken);
     }
     dnnl_primitive_attr_t attr = NULL;
-    if (!is_exact || n_added > 1)
+    if (!is_taken || n_added > 1)
         twi_give_up(b);
     else if (twi_dnnl_fail(status, "post-ops", b->err))
         b->is_over = true;

@@ -218,7 +218,7 @@ tw_status twi_layout_new(twi_layout **out, const tw_shape *shape, twi_axes axes,
 size_t twi_layout_bytes(const twi_layout *layout, const tw_shape *shape)
 {
     if (layout)
-        return dnnl_memory_desc_get_size(layout->md);
+        return layout->md ? dnnl_memory_desc_get_size(layout->md) : layout->bytes;
     int64_t n = twi_shape_count(shape);
     return n < 0 ? 0 : (size_t)n * sizeof(float);
 }
@@ -227,6 +227,8 @@ bool twi_layout_same(const twi_layout *a, const twi_layout *b)
 {
     if (!a || !b)
         return a == b;
+    if (!a->md || !b->md)
+        return a->md == b->md && a->write == b->write && a->bytes == b->bytes;
     return a->axes == b->axes && a->groups == b->groups && twi_md_same(a->md, b->md);
 }
 
@@ -234,11 +236,25 @@ void twi_layout_free(twi_layout *layout)
 {
     if (!layout)
         return;
-    dnnl_memory_desc_destroy(layout->md);
+    if (layout->md)
+        dnnl_memory_desc_destroy(layout->md);
     twi_free(layout);
 }
 
 twi_layout *twi_layout_copy(const twi_layout *layout, tw_err *err)
 {
+    if (layout && !layout->md)
+        return twi_layout_own(layout->text, layout->bytes, layout->write, err);
     return layout ? layout_of(layout->axes, layout->groups, layout->md, err) : NULL;
+}
+
+twi_layout *twi_layout_own(const char *text, size_t bytes,
+                           void (*write)(const tw_shape *shape, const float *dense, void *to), tw_err *err)
+{
+    twi_layout *layout = twi_new(1, sizeof *layout, "a layout", err);
+    if (!layout)
+        return NULL;
+    *layout = (twi_layout){.axes = TWI_AXES_PLAIN, .groups = 1, .bytes = bytes, .write = write};
+    snprintf(layout->text, sizeof layout->text, "%s", text);
+    return layout;
 }

@@ -16,12 +16,46 @@ static tw_status check(const tw_shape *shape, const twi_layout *from, const twi_
     return TW_OK;
 }
 
+// Into an own kernel's layout.
+static tw_status write_own(const twi_kernel *kernel, const twi_kernel_args *args, tw_err *err)
+{
+    (void)err;
+    const twi_layout *to = kernel->state;
+    to->write(&kernel->request.in[0], args->in[0], args->out[0]);
+    return TW_OK;
+}
+
+static void free_own(twi_kernel *kernel)
+{
+    twi_layout_free(kernel->state);
+}
+
+static twi_kernel *own_new(const tw_shape *shape, const twi_layout *from, const twi_layout *to, tw_err *err)
+{
+    if (from || !to) {
+        twi_fail(err, TW_EFAILED, "cannot reorder from %s to %s", twi_layout_text(from), twi_layout_text(to));
+        return NULL;
+    }
+    twi_kernel *kernel = twi_new(1, sizeof *kernel, "a kernel", err);
+    twi_layout *copy = twi_layout_copy(to, err);
+    if (!kernel || !copy) {
+        twi_free(kernel);
+        twi_layout_free(copy);
+        return NULL;
+    }
+    *kernel = (twi_kernel){.impl = "transform", .run = write_own, .free = free_own, .state = copy};
+    kernel->request.in[0] = kernel->request.out[0] = *shape;
+    return kernel;
+}
+
 twi_kernel *twi_reorder_new(const tw_shape *shape, const twi_layout *from, const twi_layout *to, tw_err *err)
 {
     const twi_layout *known = to ? to : from;
     twi_kernel_request request = {
         .direction = TWI_FORWARD, .n_in = 1, .n_out = 1, .in[0] = *shape, .out[0] = *shape};
     twi_builder b;
+    if ((from && !from->md) || (to && !to->md))
+        return own_new(shape, from, to, err);
     if (check(shape, from, to, err) || !twi_build(&b, &request, "reorder", 0, err))
         return NULL;
     twi_axes axes = known ? known->axes : TWI_AXES_PLAIN;

@@ -1,0 +1,233 @@
+// topwork convert: a model or weights read, written in the format that OUT's ending names, and compared if asked.
+//
+// What is compared is what the file gives, not what was meant to be written: a model is loaded again; weights are loaded into a
+// model of the same layers that has none yet. Of formats that are only written, the ops they were made from are run.
+
+#include "job/job.h"
+#include "job/open.h"
+#include "job/verify.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct conversion {
+    tw_context *tw;
+    const tw_convert_options *o;
+    const twi_format *to;
+    tw_model *model;
+    double difference;
+} conversion;
+
+// ------------------------------------------------------------------------------------------------------------- opening
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static tw_status check_free(const tw_convert_options *o, const char *path, tw_err *err)
+{
+    struct stat info;
+    if (is_same_file(o->in, path))
+        return twi_fail(err, TW_EINVAL, "'%s' would be written over itself", path);
+    if (stat(path, &info) != 0)
+        return TW_OK;
+    if (S_ISDIR(info.st_mode))
+        return twi_fail(err, TW_EINVAL, "'%s' is a folder; OUT must be a file", path);
+    return o->force ? TW_OK
+                    : twi_fail(err, TW_EINVAL,
+                               "'%s' is there already\ntry  --force to write over it, or another name", path);
+}
+
+static tw_status check_beside(const conversion *c, tw_err *err)
+{
+    twi_str path = {0};
+    twi_str_add_n(&path, c->o->out, strlen(c->o->out) - strlen(c->to->suffix));
+    twi_str_add(&path, c->to->beside);
+    tw_status status =
+        path.failed ? twi_fail_memory(err, 0, "a file name") : check_free(c->o, path.text, err);
+    twi_str_clear(&path);
+    return status;
+}
+
+static twi_zoo_options zoo_options(const tw_convert_options *o)
+{
+    twi_zoo_options zoo = {.has_top = !o->no_top, .classes = o->classes};
+    if (o->input_size)
+        zoo.input = TWI_SHAPE(o->input_size, o->input_size, 3);
+    return zoo;
+}
+
+// Weights in IN, for the network or the model file that --model names.
+static tw_model *open_weights(const tw_convert_options *o, tw_err *err)
+{
+    if (twi_is_architecture(o->model)) {
+        twi_zoo_options zoo = zoo_options(o);
+        return twi_open_architecture(o->model, &zoo, o->in, NULL, 1, NULL, err);
+    }
+    twi_load_options loading = {0};
+    twi_load_report report = {0};
+    tw_model *m = twi_open_file(o->model, &loading, &report, err);
+    if (m && twi_weights_load(m, o->in, &loading, &report, err)) {
+        twi_model_free(m);
+        m = NULL;
+    }
+    twi_load_report_clear(&report);
+    return m;
+}
+
+static tw_status check_holds_model(const char *path, tw_err *err)
+{
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return TW_OK;
+    twi_source source;
+    tw_status status = twi_source_open(&source, path, err);
+    if (status)
+        return status;
+    const twi_format *f = twi_format_of(&source, err);
+    twi_source_close(&source);
+    if (f && !f->read_model)
+        return twi_fail_at(err, TW_EUNUSABLE, path, -1,
+                           "'%s' holds weights only (%s)\ntry  --model NAME, the network they belong to",
+                           path, f->doc);
+    return f ? TW_OK : TW_EMALFORMED;
+}
+
+static tw_model *open_in(const tw_convert_options *o, tw_err *err)
+{
+    if (o->model)
+        return open_weights(o, err);
+    if (twi_is_architecture(o->in)) {
+        twi_zoo_options zoo = zoo_options(o);
+        return twi_open_architecture(o->in, &zoo, o->weights ? o->weights : "imagenet", NULL, 1, NULL, err);
+    }
+    if (check_holds_model(o->in, err))
+        return NULL;
+    twi_load_options loading = {0};
+    twi_load_report report = {0};
+    tw_model *m = twi_open_file(o->in, &loading, &report, err);
+    twi_load_report_clear(&report);
+    return m;
+}
+
+// ----------------------------------------------------------------------------------------------------------- verifying
+
+// What was written, read again.
+static tw_model *open_out(const conversion *c, tw_err *err)
+{
+    twi_load_options loading = {0};
+    twi_load_report report = {0};
+    tw_model *m = NULL;
+    if (c->to->write_model) {
+        m = twi_model_load(c->o->out, &loading, &report, err);
+    } else {
+        json_t *config = twi_keras_config(c->model, err);
+        m = config ? twi_keras_build(config, c->model->name, err) : NULL;
+        json_decref(config);
+        if (m && twi_weights_load(m, c->o->out, &loading, &report, err)) {
+            twi_model_free(m);
+            m = NULL;
+        }
+    }
+    twi_load_report_clear(&report);
+    return m;
+}
+
+static tw_status answer_again(const conversion *c, twi_verify_answers *out, tw_err *err)
+{
+    if (!c->to->is)
+        return twi_verify_exported(c->model, out, err);
+    tw_model *again = open_out(c, err);
+    tw_status status =
+        again ? twi_verify_answer(again, twi_threads(c->tw, c->o->threads), out, err) : TW_EFAILED;
+    twi_model_free(again);
+    return status;
+}
+
+static tw_status verify(conversion *c, tw_err *err)
+{
+    twi_verify_answers ours = {0}, theirs = {0};
+    tw_status status = twi_verify_answer(c->model, twi_threads(c->tw, c->o->threads), &ours, err);
+    if (!status)
+        status = answer_again(c, &theirs, err);
+    if (!status)
+        c->difference = twi_verify_difference(&theirs, &ours);
+    twi_free(ours.at);
+    twi_free(theirs.at);
+    if (status)
+        return err->status ? err->status : status;
+    double allowed = c->o->tolerance > 0 ? c->o->tolerance : 1e-5;
+    return c->difference <= allowed
+               ? TW_OK
+               : twi_fail_at(err, TW_EFAILED, c->o->out, -1,
+                             "'%s' answers otherwise than '%s': largest difference %.3g, allowed %.3g\n"
+                             "the file is kept for a look",
+                             c->o->out, c->o->in, c->difference, allowed);
+}
+
+// -------------------------------------------------------------------------------------------------------------- telling
+
+static tw_status tell_json(const conversion *c, int64_t bytes, tw_err *err)
+{
+    const tw_convert_options *o = c->o;
+    json_t *all = json_pack("{ss ss ss ss sI}", "in", o->in, "out", o->out, "format", c->to->name, "holds",
+                            c->to->write_model ? "model" : "weights", "bytes", (json_int_t)bytes);
+    if (all && o->verify)
+        json_object_set_new(all, "verify",
+                            json_pack("{si sf sb}", "pictures", TWI_VERIFY_PICTURES, "largest_difference",
+                                      c->difference, "read_again", c->to->is != NULL));
+    char *text = all ? twi_json_text(all, 2, err) : NULL;
+    if (text)
+        twi_print(c->tw, "%s\n", text);
+    twi_free(text);
+    json_decref(all);
+    return text ? TW_OK : TW_ENOMEM;
+}
+
+static tw_status tell(const conversion *c, tw_err *err)
+{
+    struct stat info;
+    int64_t bytes = stat(c->o->out, &info) ? 0 : (int64_t)info.st_size;
+    if (c->o->format == TW_FORMAT_JSON)
+        return tell_json(c, bytes, err);
+    twi_print(c->tw, "%s: %s, %s, %.1f MB\n", c->o->out, c->to->doc,
+              c->to->write_model ? "model and weights" : "weights only", (double)bytes / 1e6);
+    if (c->o->verify)
+        twi_print(c->tw, "%s: largest difference %.3g over %d pictures\n",
+                  c->to->is ? "read again" : "computed as it was written, not read again", c->difference,
+                  TWI_VERIFY_PICTURES);
+    return TW_OK;
+}
+
+static tw_status convert(conversion *c, tw_err *err)
+{
+    tw_status status = check_free(c->o, c->o->out, err);
+    c->to = status ? NULL : twi_format_for(c->o->out, err);
+    if (c->to && c->to->beside)
+        status = check_beside(c, err);
+    if (c->to && !status)
+        c->model = open_in(c->o, err);
+    if (!c->model)
+        return err->status;
+    twi_say(c->tw, "model", "'%s' from %s", c->model->name, c->o->in);
+    status = twi_check_cancelled(c->tw, err);
+    if (!status)
+        status = c->to->write_model ? twi_model_save(c->model, c->o->out, err)
+                                    : twi_weights_save(c->model, c->o->out, err);
+    if (!status && c->o->verify)
+        status = verify(c, err);
+    return status ? status : tell(c, err);
+}
+
+tw_status twi_job_convert(tw_context *tw, const tw_convert_options *o, tw_err *err)
+{
+    tw_err own = {0};
+    conversion c = {.tw = tw, .o = o};
+    convert(&c, &own);
+    twi_model_free(c.model);
+    if (own.status && err && !err->status)
+        *err = own;
+    return own.status;
+}

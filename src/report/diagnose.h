@@ -1,0 +1,60 @@
+// Reading the curves: what a run's numbers say, in words.
+//
+// One file per rule (diagnose_<name>.c) and one line in diagnose_list.inc, in the order of their weight. A rule looks at the
+// facts and either says nothing or one hedged sentence with the numbers behind it, and one thing to try. They are rules of
+// thumb: each names its thresholds at its top.
+#ifndef TWI_REPORT_DIAGNOSE_H
+#define TWI_REPORT_DIAGNOSE_H
+
+#include "base/str.h"
+#include "train/evaluate.h"
+#include "train/fit.h"
+
+typedef struct twi_run_facts {
+    const twi_history *history; // of the phase that is read
+    const twi_evaluation *val;  // n = 0: none
+    const int64_t *n_train;     // [n_classes] training photos of each class
+    int64_t n_classes;
+    const char *const *classes;
+    double learning_rate;
+    int64_t epochs;        // asked for
+    bool is_diverged;      // a loss was no number
+    bool is_balanced;      // classes were weighted
+    const float *answers;  // [n_answers, k] of validation photos
+    const int32_t *labels; // [n_answers]
+    int64_t n_answers, k;
+} twi_run_facts;
+
+typedef struct twi_reading {
+    const char *rule;
+    twi_str text;   // a sentence
+    twi_str advice; // flags to add: "--dropout 0.5 --l2 1e-4"; may be empty
+} twi_reading;
+
+typedef struct twi_rule {
+    const char *name, *doc;
+    bool (*read)(const twi_run_facts *f, twi_reading *out); // false: nothing to say
+} twi_rule;
+
+enum { TWI_READINGS_MAX = 3 };
+typedef struct twi_readings {
+    int n;
+    twi_reading at[TWI_READINGS_MAX];
+} twi_readings;
+
+// The weightiest readings; at least one ("healthy") where anything was trained. TW_ENOMEM.
+tw_status twi_diagnose(const twi_run_facts *f, twi_readings *out, tw_err *err);
+void twi_readings_clear(twi_readings *r);
+
+// ---- for rules
+
+// Value i of the training or validation loss; i < 0 counts from the end.
+double twi_loss_at(const twi_run_facts *f, int64_t i);
+double twi_val_loss_at(const twi_run_facts *f, int64_t i);
+const twi_epoch *twi_epoch_at(const twi_run_facts *f, int64_t i);
+int64_t twi_n_epochs(const twi_run_facts *f);
+int64_t twi_n_training(const twi_run_facts *f); // photos
+// Half the width of the 95 % interval of a share of n.
+double twi_share_noise(double share, int64_t n);
+
+#endif

@@ -1,0 +1,76 @@
+// Memory: what the parts of a job will take. See memory.h.
+//
+//   pipeline   prepared weights + a worker: activations of its small batch, a photo being decoded, its thread
+//   fit        plans for full batches, the last batch and validation: activations, gradients, prepared weights
+//              + optimizer slots + two copies of what is trained (the last epoch's and the best one's)
+//
+// Photos are not looked at: decoding is counted as a photo of 12 megapixels, of which JPEG is mostly decoded smaller.
+
+#include "train/memory.h"
+
+enum {
+    MICRO_BATCH = 4,        // as the pipeline's
+    DECODE_BYTES = 6 << 20, // a photo on its way: file, picture, rows of the resize
+    THREAD_BYTES = 1 << 20  // what a thread touches of its stack and of the allocator
+};
+
+// Bytes of a plan with one run. *trained (may be NULL): values that get a gradient.
+static tw_status count_plan(const tw_model *m, twi_plan_options o, int64_t *constants, int64_t *run,
+                            int64_t *trained, tw_err *err)
+{
+    o.is_estimate = true;
+    twi_plan *plan = twi_plan_new(m, &o, err);
+    if (!plan)
+        return err && err->status ? err->status : TW_EFAILED;
+    *constants += (int64_t)twi_plan_constant_bytes(plan);
+    *run += (int64_t)twi_plan_run_bytes(plan);
+    for (int i = 0; trained && i < twi_plan_n_gradients(plan); i++)
+        *trained += twi_shape_count(&twi_plan_gradient_weight(plan, i)->shape);
+    twi_plan_free(plan);
+    return TW_OK;
+}
+
+int64_t twi_need_worker(const twi_plan *plan)
+{
+    return (int64_t)twi_plan_run_bytes(plan) + DECODE_BYTES + THREAD_BYTES;
+}
+
+tw_status twi_need_pipeline(const tw_model *m, const twi_frontier *to, twi_precision precision,
+                            twi_need *need, tw_err *err)
+{
+    *need = (twi_need){.per_worker = DECODE_BYTES + THREAD_BYTES};
+    twi_plan_options o = {.batch = MICRO_BATCH, .to = to, .precision = precision, .threads = 1};
+    return count_plan(m, o, &need->fixed, &need->per_worker, NULL, err);
+}
+
+static int64_t pixel_bytes(const tw_model *m, int64_t batch)
+{
+    tw_shape in = twi_model_shape(m, m->inputs.at[0]);
+    return batch * twi_shape_count(&(tw_shape){3, {in.dim[1], in.dim[2], in.dim[3]}}) *
+           (int64_t)sizeof(float);
+}
+
+tw_status twi_need_fit(const tw_model *m, const twi_fit_size *size, const twi_fit_options *o, twi_need *need,
+                       tw_err *err)
+{
+    const twi_optimizer_kind *optimizer = o->optimizer.kind->row;
+    int64_t batch = size->n_train < o->batch_size ? size->n_train : o->batch_size,
+            rest = batch ? size->n_train % batch : 0;
+    int64_t validation = size->n_validation < o->batch_size ? size->n_validation : o->batch_size, trained = 0;
+    *need = (twi_need){.fixed = o->threads * THREAD_BYTES};
+    twi_plan_options plan = {
+        .batch = batch, .is_training = true, .wants_gradients = true, .from = o->from, .threads = o->threads};
+    tw_status status = batch ? count_plan(m, plan, &need->fixed, &need->fixed, &trained, err) : TW_OK;
+    plan.batch = rest;
+    if (!status && rest)
+        status = count_plan(m, plan, &need->fixed, &need->fixed, NULL, err);
+    plan = (twi_plan_options){.batch = validation, .from = o->from, .threads = o->threads};
+    if (!status && validation)
+        status = count_plan(m, plan, &need->fixed, &need->fixed, NULL, err);
+    need->fixed += trained * (int64_t)sizeof(float) * (optimizer->n_slots(&o->optimizer) + 2);
+    if (size->has_pixels) {
+        need->fixed += pixel_bytes(m, batch) + pixel_bytes(m, validation);
+        need->per_worker = 2 * (DECODE_BYTES + THREAD_BYTES); // of training and of validation
+    }
+    return status;
+}

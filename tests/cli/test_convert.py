@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""topwork convert: every format that can be written, from what can be read, and what it refuses."""
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from program import run
+
+SMALL = ["mobilenet_v2:0.35", "--weights", "none", "--input-size", "32", "--classes", "5"]
+
+
+class Convert(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def path(self, name):
+        return str(Path(self.folder.name) / name)
+
+    def gives(self, words, code=0):
+        result = run("convert", *words)
+        self.assertEqual(result.returncode, code, f"{words}: {result.stderr}")
+        return result
+
+    def small(self):
+        self.gives([SMALL[0], self.path("small.keras"), *SMALL[1:]])
+        return self.path("small.keras")
+
+    def test_whole_models_come_back_the_same_in_every_format(self):
+        start = self.small()
+        for name in ("again.keras", "old.h5"):
+            out = json.loads(self.gives([start, self.path(name), "--verify", "--format", "json"]).stdout)
+            self.assertEqual(out["verify"]["largest_difference"], 0, name)
+            self.assertEqual((out["holds"], out["verify"]["read_again"]), ("model", True))
+            self.assertEqual(out["bytes"], os.path.getsize(self.path(name)))
+            start = self.path(name)
+
+    def test_weights_alone_come_back_the_same(self):
+        start = self.small()
+        for name in ("small.weights.h5", "small.safetensors"):
+            out = json.loads(self.gives([start, self.path(name), "--verify", "--format", "json"]).stdout)
+            self.assertEqual((out["holds"], out["verify"]["largest_difference"]), ("weights", 0), name)
+            # Weights need the network they belong to, by name or as a file.
+            self.assertIn("--model NAME", self.gives([self.path(name), self.path("no.keras")], 3).stderr)
+            self.gives([self.path(name), self.path(f"{name}.keras"), "--model", start, "--verify"])
+        self.gives([self.path("small.weights.h5"), self.path("named.keras"), "--model", SMALL[0], *SMALL[3:], "--verify"])
+
+    def test_c_compiles_without_a_warning_and_checks_itself(self):
+        start = self.small()
+        out = json.loads(self.gives([start, self.path("2 nets-a.c"), "--verify", "--format", "json"]).stdout)
+        self.assertEqual((out["holds"], out["verify"]["read_again"]), ("model", False))
+        self.assertLess(out["verify"]["largest_difference"], 1e-6)
+        build = ["cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", self.path("2 nets-a.c"), "-o", self.path("a")]
+        subprocess.run([*build, "-DM2_NETS_A_TEST", "-lm"], check=True)
+        subprocess.run([self.path("a")], check=True, stdout=subprocess.DEVNULL)
+        header = Path(self.path("2 nets-a.h")).read_text()
+        self.assertIn("#define M2_NETS_A_OUTPUT_SIZE 5", header)
+        self.assertIn("int m2_nets_a_predict(const float *input, float *output);", header)
+        # The header is a file of somebody's too.
+        Path(self.path("b.h")).write_text("mine")
+        self.assertIn("b.h' is there already", self.gives([start, self.path("b.c")], 2).stderr)
+        self.assertFalse(os.path.exists(self.path("b.c")))
+
+    def test_onnx_is_computed_as_it_was_written(self):
+        text = self.gives([self.small(), self.path("small.onnx"), "--verify"]).stdout
+        self.assertIn("small.onnx: ONNX, model and weights", text)
+        self.assertIn("not read again: largest difference", text)
+        self.assertTrue(Path(self.path("small.onnx")).read_bytes().startswith(b"\x08\x08\x12\x07topwork"))
+        # Nothing here reads it.
+        self.assertIn("is no model file", self.gives([self.path("small.onnx"), self.path("x.keras")], 5).stderr)
+
+    def test_a_run_directory_is_a_model(self):
+        os.mkdir(self.path("run"))
+        os.rename(self.small(), self.path("run/model.keras"))
+        self.gives([self.path("run"), self.path("out.h5"), "--verify"])
+
+    def test_nothing_is_written_over_unasked(self):
+        start = self.small()
+        self.assertIn("written over itself", self.gives([start, start, "--force"], 2).stderr)
+        os.link(start, self.path("twin.keras"))
+        self.assertIn("written over itself", self.gives([start, self.path("twin.keras"), "--force"], 2).stderr)
+        Path(self.path("there.keras")).write_text("mine")
+        self.assertIn("--force", self.gives([start, self.path("there.keras")], 2).stderr)
+        self.assertEqual(Path(self.path("there.keras")).read_text(), "mine")
+        self.gives([start, self.path("there.keras"), "--force", "--verify"])
+        self.assertIn("is a folder", self.gives([start, self.folder.name], 2).stderr)
+
+    def test_endings_and_places_that_cannot_be_written(self):
+        start = self.small()
+        self.assertIn("ends in one of", self.gives([start, self.path("model.zip")], 2).stderr)
+        self.gives([start, self.path("no/such/folder.keras")], 7)
+        self.gives([self.path("none.keras"), self.path("out.keras")], 3)
+        Path(self.path("text.h5")).write_text("no model at all")
+        self.assertIn("is no model file", self.gives([self.path("text.h5"), self.path("out.keras")], 5).stderr)
+        self.assertEqual(sorted(os.listdir(self.folder.name)), ["small.keras", "text.h5"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Memory: what a job needs is said before it begins, right enough to rely on; what does not fit is exit 6 and no signal."""
+import json
+import re
+import resource
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from small import MODEL, PROGRAM, environment, photos, run, train
+
+MB = 1_000_000
+
+
+class Memory(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.at = Path(cls.folder.name)
+        cls.photos = photos(cls.at / "photos")
+        cls.good = cls.at / "good"
+        result = train(cls.photos, cls.good, "--cache", "off")
+        assert result.returncode == 0, result.stderr
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def large(self, name, *more):
+        """A job of hundreds of megabytes."""
+        return ["train", self.photos, "--model", "mobilenet_v2:0.35", "--weights", "none", "--epochs", "1", "--cache", "off",
+                "--output-dir", self.at / name, *more]
+
+    def limited(self, limit, *words):
+        """With an address space of so many bytes."""
+        return subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=120, env=environment(),
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+
+    def refused(self, result, *parts):
+        self.assertEqual(result.returncode, 6, result.stderr)
+        errors = [line for line in result.stderr.splitlines() if line.startswith("topwork: ")]
+        self.assertEqual(len(errors), 1, result.stderr)
+        for part in parts:
+            self.assertRegex(result.stderr, part)
+
+    # ---------------------------------------------------------------------------------------------------- the estimate
+
+    def test_the_estimate_is_within_a_quarter_of_the_peak(self):
+        # A network's features and a small head; fine-tuning; a head of 33 million weights.
+        for name, more in (("head", ["--input-size", "224"]), ("tune", ["--input-size", "160", "--fine-tune", "1"]),
+                           ("wide", ["--input-size", "160", "--head", "flatten, dense:1024:relu"])):
+            result = run(*self.large(name, *more))
+            self.assertEqual(result.returncode, 0, result.stderr)
+            results = json.loads((self.at / name / "results.json").read_text())
+            ratio = results["memory_estimate_bytes"] / results["peak_rss_bytes"]
+            with self.subTest(name=name, peak=results["peak_rss_bytes"] // MB):
+                self.assertTrue(0.75 < ratio < 1.25, ratio)
+
+    # ---------------------------------------------------------------------------------------------------------- --memory
+
+    def test_a_limit_refuses_before_anything_is_written(self):
+        result = run(*self.large("never", "--input-size", "160", "--fine-tune", "1", "--batch-size", "16", "--memory", "150M"))
+        self.refused(result, r"fine-tuning with --batch-size 16 needs about \d+ MB of memory; --memory allows 150 MB",
+                     r"try  --batch-size [1-8] \(about \d+ MB\)")
+        self.assertFalse((self.at / "never").exists())
+        self.assertNotIn("epoch", result.stderr)
+
+    def test_the_batch_that_is_advised_fits(self):
+        words = ["--input-size", "160", "--fine-tune", "1", "--memory"]
+        result = run(*self.large("advised", "--batch-size", "16", *words, "50M"))
+        limit = 0.7 * MB * int(re.search(r"needs about (\d+) MB", result.stderr).group(1))
+        words += [str(limit)]
+        result = run(*self.large("advised", "--batch-size", "16", *words))
+        self.refused(result, "try  --batch-size")
+        batch = re.search(r"try  --batch-size (\d+)", result.stderr).group(1)
+        result = run(*self.large("advised", "--batch-size", batch, *words))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        peak = json.loads((self.at / "advised" / "results.json").read_text())["peak_rss_bytes"]
+        self.assertLess(peak, 1.25 * limit)
+
+    def test_workers_are_fewer_where_not_all_fit_and_the_answers_are_the_same(self):
+        answers = []
+        for name, more in (("many", []), ("few", ["--memory", "120M"])):
+            result = run(*self.large(name, "--input-size", "224", "--threads", "16", *more))
+            self.assertEqual(result.returncode, 0, result.stderr)
+            results = json.loads((self.at / name / "results.json").read_text())
+            answers.append((self.at / name / "predictions.csv").read_text())
+            if more:
+                self.assertLess(results["peak_rss_bytes"], 1.25 * 120 * MB)
+        self.assertEqual(answers[0], answers[1])
+
+    def test_a_limit_that_is_no_size_is_a_wrong_call(self):
+        result = run(*self.large("never", "--memory", "much"))
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("--memory expects a size such as 2G", result.stderr)
+
+    # ----------------------------------------------------------------------------------------------------- address space
+
+    def test_no_limit_of_address_space_ends_the_program_by_a_signal(self):
+        seen = set()
+        for megabytes in (60, 75, 90, 110, 130, 160, 200, 250, 300, 400, 2000):
+            own = ["--input-size", "160", "--fine-tune", "1", "--force"]
+            for words in (self.large("limited", *own), ["predict", self.good, self.photos / "a" / "0.png"],
+                          ["evaluate", self.good, self.photos], ["summary", self.good]):
+                result = self.limited(megabytes * MB, *words)
+                with self.subTest(megabytes=megabytes, verb=words[0], says=result.stderr[-300:]):
+                    self.assertIn(result.returncode, (0, 6))
+                seen.add((words[0], result.returncode))
+        self.assertTrue({("train", 6), ("train", 0), ("predict", 0)} <= seen, seen)
+
+    def test_a_model_that_is_too_large_is_refused_before_it_is_read(self):
+        result = self.limited(100 * MB, "train", self.photos, "--model", "convnext_large", "--weights", "none", "--cache", "off",
+                              "--output-dir", self.at / "never")
+        self.refused(result, "convnext_large' alone needs about .* of memory; the limit of address space")
+
+
+if __name__ == "__main__":
+    unittest.main()
