@@ -114,7 +114,7 @@ typedef struct tw_setting_kind {
     const char *aliases;                  // further names, separated by blanks: "l2"; or NULL
     const char *doc;                      // one line
     tw_setting_arg args[TW_SETTING_ARGS]; // ends at the first NULL key
-    const void *row;                      // what the room that owns the kind does with it
+    const void *row;                      // what its room does with it; NULL: not supported yet, doc says why
 } tw_setting_kind;
 
 typedef struct tw_setting {
@@ -132,7 +132,7 @@ typedef enum tw_field_type {
     TW_FIELD_CHOICE,  // int, index into `choices`
     TW_FIELD_PAIR,    // int64_t[2] (height, width); one number means both
     TW_FIELD_PADS,    // int64_t[4] (top, bottom, left, right); JSON [[t, b], [l, r]], [h, w] or one number
-    TW_FIELD_SHAPE,   // tw_shape; JSON list, null = -1
+    TW_FIELD_SHAPE,   // tw_shape; JSON list, null = -1 (written as null where the row is nullable)
     TW_FIELD_FLOATS,  // tw_floats: list of numbers
     TW_FIELD_SETTING, // tw_setting, found with `find`
     TW_FIELD_IGNORED  // accepted when read (any value), nothing stored, never written

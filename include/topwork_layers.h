@@ -329,7 +329,7 @@ TW_API tw_layer_spec tw_multiply_(const tw_multiply_options *o);
 // Normalization: subtracts a mean, divides by a deviation.
 typedef struct tw_normalization_options {
     int64_t reserved_;                       // not used: all options may be left out
-    int64_t axis;                            // the channels' axis [-1]
+    int64_t axis;                            // the channels' axis, else the last; none: one mean for all
     bool invert;                             // undo it instead
     double mean[4];                          // fixed mean, one or one a channel
     double variance[4];                      // fixed variance, one or one a channel

@@ -21,6 +21,9 @@ from keras.src.ops import nn, numpy as knp  # noqa: E402
 
 OUT = Path(__file__).resolve().parents[1] / "tests/golden/layer"
 P = (2, 3, 5, 4)  # a small picture
+ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "elu", "celu", "selu", "softplus", "softsign", "squareplus",
+               "soft_shrink", "sparse_plus", "exponential", "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "log_sigmoid",
+               "sparse_sigmoid", "tanh_shrink", "gelu", "mish", "linear", "softmax", "log_softmax")
 
 
 class Op:
@@ -50,8 +53,7 @@ def cases():
     yield "layer_normalization", L.LayerNormalization(center=False, epsilon=1e-6), (3, 5)
     yield "group_normalization", L.GroupNormalization(groups=2), P
     yield "group_normalization", L.GroupNormalization(groups=-1, scale=False), P
-    for name in ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "elu", "selu", "softplus", "softsign",
-                 "exponential", "hard_sigmoid", "hard_silu", "gelu", "mish", "linear", "softmax"):
+    for name in ACTIVATIONS:
         yield "activation", L.Activation(name), (2, 9)
     yield "relu", L.ReLU(), P
     yield "relu", L.ReLU(max_value=1.5, negative_slope=0.1, threshold=0.5), P
@@ -169,4 +171,5 @@ def main():
             (OUT / f"{name}.json").write_text(json.dumps(file, separators=(",", ":")) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -177,6 +177,8 @@ static void set_null(const tw_field *f, void *object)
     int64_t *ints = member(f, object);
     if (f->type == TW_FIELD_FLOAT)
         *(double *)member(f, object) = NAN;
+    else if (f->type == TW_FIELD_SHAPE)
+        *(tw_shape *)member(f, object) = (tw_shape){0};
     else
         ints[0] = 0;
     if (f->type == TW_FIELD_PAIR)
@@ -274,7 +276,9 @@ static tw_status read_value(const tw_field *f, void *object, const json_t *value
     int n;
     if ((f->flags & TW_FIELD_LATER) && !is_off(value))
         return twi_fail_at(err, TW_EUNSUPPORTED, where, -1, "%s: not supported yet: %s", where, f->key);
-    if ((f->flags & TW_FIELD_NULLABLE) && json_is_null(value)) {
+    // No axes at all: Keras writes [].
+    bool is_none = json_is_null(value) || (json_is_array(value) && !json_array_size(value));
+    if ((f->flags & TW_FIELD_NULLABLE) && is_none) {
         set_null(f, object);
         return TW_OK;
     }
@@ -374,7 +378,8 @@ static json_t *value_json(const tw_field *f, const void *object)
     const void *at = const_member(f, object);
     const int64_t *ints = at;
     json_t *list;
-    if ((f->flags & TW_FIELD_NULLABLE) &&
+    bool is_nullable = f->flags & TW_FIELD_NULLABLE;
+    if (is_nullable && f->type != TW_FIELD_SHAPE &&
         (f->type == TW_FIELD_FLOAT ? isnan(*(const double *)at) : ints[0] == 0))
         return json_null();
     switch (f->type) {
@@ -399,7 +404,7 @@ static json_t *value_json(const tw_field *f, const void *object)
         list = json_array();
         for (int i = 0; i < ((const tw_shape *)at)->rank; i++) {
             int64_t d = ((const tw_shape *)at)->dim[i];
-            json_array_append_new(list, d < 0 ? json_null() : json_integer((json_int_t)d));
+            json_array_append_new(list, d < 0 && is_nullable ? json_null() : json_integer((json_int_t)d));
         }
         return list;
     case TW_FIELD_FLOATS:

@@ -55,6 +55,15 @@ static void set_defaults(tw_setting *setting, const tw_setting_kind *kind)
         setting->value[i] = kind && kind->args[i].key ? kind->args[i].otherwise : 0;
 }
 
+static tw_status check_served(const tw_setting_kind *kind, const tw_field *field, const char *where,
+                              tw_err *err)
+{
+    if (kind->row)
+        return TW_OK;
+    return twi_fail_at(err, TW_EUNSUPPORTED, where, -1, "%s: not supported yet: %s '%s' (%s)", where,
+                       field->key, kind->name, kind->doc);
+}
+
 static tw_status unknown_name(const char *name, const tw_field *field, const char *where, tw_status status,
                               tw_err *err)
 {
@@ -145,7 +154,8 @@ tw_status twi_setting_text(tw_setting *setting, const char *text, const tw_field
         return TW_ENOMEM;
     char *name = strsep(&rest, ":");
     const tw_setting_kind *kind = field->find(name);
-    tw_status status = kind ? TW_OK : unknown_name(name, field, where, TW_EINVAL, err);
+    tw_status status =
+        kind ? check_served(kind, field, where, err) : unknown_name(name, field, where, TW_EINVAL, err);
     if (kind)
         set_defaults(setting, kind);
     for (int position = 0; !status && rest; position++)
@@ -215,6 +225,8 @@ tw_status twi_setting_read(tw_setting *setting, const json_t *value, const tw_fi
     const tw_setting_kind *kind = field->find(name);
     if (!kind)
         return unknown_name(name, field, where, TW_EMALFORMED, err);
+    if (check_served(kind, field, where, err))
+        return TW_EUNSUPPORTED;
     set_defaults(setting, kind);
     return json_is_object(config) ? read_config(setting, config, where, err) : TW_OK;
 }

@@ -327,7 +327,15 @@ static const char *activation_text(int function)
                                                        [TWI_GELU] = "gelu",
                                                        [TWI_GELU_TANH] = "gelu_tanh",
                                                        [TWI_MISH] = "mish",
-                                                       [TWI_SQRT] = "sqrt"};
+                                                       [TWI_SQRT] = "sqrt",
+                                                       [TWI_LOG_SIGMOID] = "log_sigmoid",
+                                                       [TWI_SQUAREPLUS] = "squareplus",
+                                                       [TWI_SPARSE_PLUS] = "sparse_plus",
+                                                       [TWI_SPARSE_SIGMOID] = "sparse_sigmoid",
+                                                       [TWI_SOFT_SHRINK] = "soft_shrink",
+                                                       [TWI_HARD_SHRINK] = "hard_shrink",
+                                                       [TWI_TANH_SHRINK] = "tanh_shrink",
+                                                       [TWI_HARD_TANH] = "hard_tanh"};
     return function >= 0 && function < TWI_ACTIVATIONS && names[function] ? names[function] : "activation";
 }
 

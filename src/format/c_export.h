@@ -15,6 +15,7 @@ typedef enum twi_c_function {
     TWI_C_LARGEST_OF_ALL,
     TWI_C_MEAN_OF_ALL,
     TWI_C_SOFTMAX,
+    TWI_C_LOG_SOFTMAX,
     TWI_C_LAYER_NORM,
     TWI_C_PAD,
     TWI_C_PART,
@@ -29,6 +30,8 @@ typedef enum twi_c_function {
 // Its name in C, and its text.
 const char *twi_c_name(int function);
 void twi_c_text(twi_stream *s, int function);
+// Whether an activation's function takes one number beside x.
+bool twi_c_takes_alpha(int activation);
 
 // Where results lie in memory: c_place.c.
 typedef struct twi_c_place {

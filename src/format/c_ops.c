@@ -166,7 +166,7 @@ static void call_activation(twi_c_writer *w, const twi_program_op *op)
         count(w, op->in[0]), at(w, op->out[0]).text);
     if (p->function == TWI_RELU)
         put(w, ", %s, %s, %s", number(p->alpha).text, number(p->beta).text, number(p->threshold).text);
-    else if (p->function == TWI_ELU)
+    else if (twi_c_takes_alpha(p->function))
         put(w, ", %s", number(p->alpha).text);
     put(w, ");\n");
 }
@@ -174,8 +174,9 @@ static void call_activation(twi_c_writer *w, const twi_program_op *op)
 static void call_rows(twi_c_writer *w, const twi_program_op *op)
 {
     long long c = last(w, op->in[0]), rows = count(w, op->in[0]) / c;
-    if (op->kind == &twi_op_softmax) {
-        put(w, "    %s(%s, %lld, %lld, %s);\n", use(w, TWI_C_SOFTMAX), at(w, op->in[0]).text, rows, c,
+    if (op->kind != &twi_op_layer_norm) {
+        int function = op->kind == &twi_op_softmax ? TWI_C_SOFTMAX : TWI_C_LOG_SOFTMAX;
+        put(w, "    %s(%s, %lld, %lld, %s);\n", use(w, function), at(w, op->in[0]).text, rows, c,
             at(w, op->out[0]).text);
         return;
     }
@@ -310,6 +311,7 @@ tw_status twi_c_call(twi_c_writer *w, const twi_program_op *op, tw_err *err)
                  {&twi_op_conv_transpose, call_conv_transpose},
                  {&twi_op_flip, call_turn},
                  {&twi_op_layer_norm, call_rows},
+                 {&twi_op_log_softmax, call_rows},
                  {&twi_op_matmul, call_matmul},
                  {&twi_op_pad, call_pad},
                  {&twi_op_permute, call_turn},

@@ -164,6 +164,18 @@ static const struct {
                                   "            y[i] /= sum;\n"
                                   "    }\n"
                                   "}\n"},
+    [TWI_C_LOG_SOFTMAX] = {"log_softmax", "static void log_softmax(const float *x, int rows, int c, float *y)\n"
+                                          "{\n"
+                                          "    for (int r = 0; r < rows; r++, x += c, y += c) {\n"
+                                          "        float most = x[0], sum = 0;\n"
+                                          "        for (int i = 1; i < c; i++)\n"
+                                          "            most = x[i] > most ? x[i] : most;\n"
+                                          "        for (int i = 0; i < c; i++)\n"
+                                          "            sum += expf(x[i] - most);\n"
+                                          "        for (int i = 0; i < c; i++)\n"
+                                          "            y[i] = x[i] - most - logf(sum);\n"
+                                          "    }\n"
+                                          "}\n"},
     [TWI_C_LAYER_NORM] =
         {"layer_norm", "// Each row less its mean, over its standard deviation.\n"
                        "static void layer_norm(const float *x, int rows, int c, const float *gamma, const float *beta,\n"
@@ -276,7 +288,21 @@ static const struct {
     [TWI_GELU_TANH] = {"gelu_tanh",
                        "0.5f * v * (1 + tanhf(0.79788456080286536f * (v + 0.044715f * v * v * v)))"},
     [TWI_MISH] = {"mish", "v * tanhf((v > 0 ? v : 0) + log1pf(expf(-fabsf(v))))"},
-    [TWI_SQRT] = {"square_root", "sqrtf(v)"}};
+    [TWI_SQRT] = {"square_root", "sqrtf(v)"},
+    [TWI_LOG_SIGMOID] = {"log_sigmoid", "(v < 0 ? v : 0) - log1pf(expf(-fabsf(v)))"},
+    [TWI_SQUAREPLUS] = {"squareplus", "0.5f * (v + sqrtf(v * v + alpha))"},
+    [TWI_SPARSE_PLUS] = {"sparse_plus", "v >= 1 ? v : v > -1 ? 0.25f * (v + 1) * (v + 1) : 0"},
+    [TWI_SPARSE_SIGMOID] = {"sparse_sigmoid", "v >= 1 ? 1 : v > -1 ? 0.5f * (v + 1) : 0"},
+    [TWI_SOFT_SHRINK] = {"soft_shrink", "v > alpha ? v - alpha : v < -alpha ? v + alpha : 0"},
+    [TWI_HARD_SHRINK] = {"hard_shrink", "fabsf(v) > alpha ? v : 0"},
+    [TWI_TANH_SHRINK] = {"tanh_shrink", "v - tanhf(v)"},
+    [TWI_HARD_TANH] = {"hard_tanh", "fminf(fmaxf(v, -1), 1)"}};
+
+bool twi_c_takes_alpha(int activation)
+{
+    return activation == TWI_ELU || activation == TWI_SQUAREPLUS || activation == TWI_SOFT_SHRINK ||
+           activation == TWI_HARD_SHRINK;
+}
 
 const char *twi_c_name(int function)
 {
@@ -290,9 +316,9 @@ void twi_c_text(twi_stream *s, int function)
     const char *name = twi_c_name(function);
     if (function >= TWI_C_ACTIVATION) {
         int which = function - TWI_C_ACTIVATION;
-        const char *more = which == TWI_RELU  ? ", float alpha, float beta, float threshold"
-                           : which == TWI_ELU ? ", float alpha"
-                                              : "";
+        const char *more = which == TWI_RELU          ? ", float alpha, float beta, float threshold"
+                           : twi_c_takes_alpha(which) ? ", float alpha"
+                                                      : "";
         twi_stream_printf(
             s,
             "static void %s(const float *x, int n, float *y%s)\n{\n"

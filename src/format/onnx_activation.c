@@ -31,6 +31,15 @@ static const char *with_float(step s, const char *op, const char *x, const char 
     return twi_onnx_node_end(s.o, &n, s.label, NULL);
 }
 
+// Within low..high.
+static const char *within(step s, const char *x, double low, double high)
+{
+    twi_onnx_node n = twi_onnx_node_of("Clip", x);
+    twi_onnx_node_in(&n, twi_onnx_scalar(s.o, s.label, low));
+    twi_onnx_node_in(&n, twi_onnx_scalar(s.o, s.label, high));
+    return twi_onnx_node_end(s.o, &n, s.label, NULL);
+}
+
 // x > threshold ? min(x, alpha) : beta (x − threshold)
 static const char *relu(step s, const twi_activation_params *p, const char *x)
 {
@@ -39,12 +48,8 @@ static const char *relu(step s, const twi_activation_params *p, const char *x)
         return one(s, "Relu", x);
     if (is_plain && isinf(p->alpha))
         return with_float(s, "LeakyRelu", x, "alpha", p->beta);
-    if (is_plain && p->beta == 0) {
-        twi_onnx_node n = twi_onnx_node_of("Clip", x);
-        twi_onnx_node_in(&n, twi_onnx_scalar(s.o, s.label, 0));
-        twi_onnx_node_in(&n, twi_onnx_scalar(s.o, s.label, p->alpha));
-        return twi_onnx_node_end(s.o, &n, s.label, NULL);
-    }
+    if (is_plain && p->beta == 0)
+        return within(s, x, 0, p->alpha);
     const char *threshold = twi_onnx_scalar(s.o, s.label, p->threshold);
     const char *above = isinf(p->alpha) ? x : two(s, "Min", x, twi_onnx_scalar(s.o, s.label, p->alpha));
     const char *below = two(s, "Mul", two(s, "Sub", x, threshold), twi_onnx_scalar(s.o, s.label, p->beta));
@@ -69,6 +74,29 @@ static const char *gelu_tanh(step s, const char *x)
                      one(s, "Tanh", two(s, "Mul", sum, twi_onnx_scalar(s.o, s.label, 0.79788456080286536))));
 }
 
+static const char *squareplus(step s, const char *x, double b)
+{
+    const char *square = two(s, "Add", two(s, "Mul", x, x), twi_onnx_scalar(s.o, s.label, b));
+    return two(s, "Mul", two(s, "Add", x, one(s, "Sqrt", square)), twi_onnx_scalar(s.o, s.label, 0.5));
+}
+
+// (x + 1)² / 4 of what lies in −1..1, and what is above 1.
+static const char *sparse_plus(step s, const char *x)
+{
+    const char *inside = within(s, x, -1, 1);
+    const char *half = with_float(s, "HardSigmoid", inside, "alpha", 0.5);
+    return two(s, "Add", two(s, "Mul", half, half),
+               two(s, "Sub", x, two(s, "Min", x, twi_onnx_scalar(s.o, s.label, 1))));
+}
+
+static const char *shrink(step s, const char *x, double threshold, double bias)
+{
+    twi_onnx_node n = twi_onnx_node_of("Shrink", x);
+    twi_onnx_node_float(&n, "lambd", threshold);
+    twi_onnx_node_float(&n, "bias", bias);
+    return twi_onnx_node_end(s.o, &n, s.label, NULL);
+}
+
 const char *twi_onnx_activation(twi_onnx *o, const char *label, const twi_activation_params *p, const char *x)
 {
     step s = {o, label};
@@ -90,6 +118,22 @@ const char *twi_onnx_activation(twi_onnx *o, const char *label, const twi_activa
         return gelu_tanh(s, x);
     case TWI_MISH:
         return two(s, "Mul", x, one(s, "Tanh", one(s, "Softplus", x)));
+    case TWI_LOG_SIGMOID:
+        return one(s, "Neg", one(s, "Softplus", one(s, "Neg", x)));
+    case TWI_SQUAREPLUS:
+        return squareplus(s, x, p->alpha);
+    case TWI_SPARSE_PLUS:
+        return sparse_plus(s, x);
+    case TWI_SPARSE_SIGMOID:
+        return with_float(s, "HardSigmoid", x, "alpha", 0.5);
+    case TWI_SOFT_SHRINK:
+        return shrink(s, x, p->alpha, p->alpha);
+    case TWI_HARD_SHRINK:
+        return shrink(s, x, p->alpha, 0);
+    case TWI_TANH_SHRINK:
+        return two(s, "Sub", x, one(s, "Tanh", x));
+    case TWI_HARD_TANH:
+        return within(s, x, -1, 1);
     default:
         break;
     }

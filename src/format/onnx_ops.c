@@ -201,7 +201,8 @@ static void write_reduce(twi_onnx *o, const twi_program_op *op)
 static void write_softmax(twi_onnx *o, const twi_program_op *op)
 {
     twi_onnx_layout layout = layout_of(o, op->in[0]);
-    twi_onnx_node n = twi_onnx_node_of("Softmax", operand(o, op->in[0], layout, op->label));
+    const char *name = op->kind == &twi_op_softmax ? "Softmax" : "LogSoftmax";
+    twi_onnx_node n = twi_onnx_node_of(name, operand(o, op->in[0], layout, op->label));
     twi_onnx_node_int(&n, "axis", axis_in(-1, twi_export_shape(o->x, op->in[0])->rank, layout));
     give(o, op, layout, twi_onnx_node_end(o, &n, op->label, NULL));
 }
@@ -344,6 +345,7 @@ void twi_onnx_op(twi_onnx *o, const twi_program_op *op)
                    {&twi_op_conv_transpose, write_conv_transpose},
                    {&twi_op_flip, write_flip},
                    {&twi_op_layer_norm, write_layer_norm},
+                   {&twi_op_log_softmax, write_softmax},
                    {&twi_op_matmul, write_matmul},
                    {&twi_op_pad, write_pad},
                    {&twi_op_permute, write_permute},

@@ -9,7 +9,8 @@ typedef struct input {
 } input;
 
 static const tw_field input_fields[] = {
-    {TWI_FIELD("batch_shape", "sizes, the batch first", TW_FIELD_SHAPE, input, batch_shape)},
+    {TWI_FIELD("batch_shape", "sizes, the batch first", TW_FIELD_SHAPE, input, batch_shape),
+     .flags = TW_FIELD_NULLABLE},
     TWI_IGNORED("sparse"),
     TWI_IGNORED("ragged"),
     TWI_IGNORED("optional"),

@@ -115,7 +115,8 @@ tw_model *twi_application(const tw_application_options *o, tw_err *err)
                            .pooling = o->pooling,
                            .classes = o->classes,
                            .classifier_activation = o->classifier_activation,
-                           .name = o->name};
+                           .name = o->name,
+                           .is_random = o->weights && twi_str_same(o->weights, "none")};
     char *path;
     if (!v || find_weights(o, v, &path, err))
         return NULL;

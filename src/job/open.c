@@ -85,11 +85,13 @@ tw_model *twi_open_architecture(const char *name, const twi_zoo_options *o, cons
 {
     const twi_zoo_family *family;
     const twi_zoo_variant *v = twi_zoo_find(name, &family, err);
-    tw_model *m = v ? twi_zoo_build(name, o, err) : NULL;
+    twi_zoo_options zoo = *o;
+    zoo.is_random = twi_str_same(weights, "none");
+    tw_model *m = v ? twi_zoo_build(name, &zoo, err) : NULL;
     if (!m)
         return NULL;
     tw_status status = twi_memory_check_weights(m, err);
-    if (!status && !twi_str_same(weights, "none"))
+    if (!status && !zoo.is_random)
         status = load_weights(m, v, o->has_top, weights, loading, source, err);
     if (!status)
         status = twi_model_initialize(m, seed, twi_initializer_fill, err);

@@ -16,14 +16,14 @@ static tw_model *open_model(const tw_summary_options *o, tw_err *err)
         twi_load_report_clear(&report);
         return m;
     }
-    if (o->weights && !twi_str_same(o->weights, "none")) {
-        twi_zoo_options with = {
-            .has_top = !o->no_top, .input = o->input_shape, .pooling = o->pooling, .classes = o->classes};
-        return twi_open_architecture(o->model, &with, o->weights, NULL, 1, NULL, err);
-    }
+    twi_zoo_options zoo = {.has_top = !o->no_top,
+                           .input = o->input_shape,
+                           .pooling = o->pooling,
+                           .classes = o->classes,
+                           .is_random = o->weights && twi_str_same(o->weights, "none")};
+    if (o->weights && !zoo.is_random)
+        return twi_open_architecture(o->model, &zoo, o->weights, NULL, 1, NULL, err);
     // Counts and shapes need no weights, so none are drawn.
-    twi_zoo_options zoo = {
-        .has_top = !o->no_top, .input = o->input_shape, .pooling = o->pooling, .classes = o->classes};
     return twi_zoo_build(o->model, &zoo, err);
 }
 

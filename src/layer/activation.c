@@ -1,6 +1,6 @@
 // Activations: the list of functions by their Keras names, and the layer Activation that applies one of them.
 //
-// Formulas stand with the op (op/params.h). Softmax normalises over the last axis.
+// Formulas stand with the op (op/params.h); softmax and log_softmax go over the last axis.
 // Source   keras.activations, Keras 3.15. hard_sigmoid is Keras 3's relu6(x + 3) / 6 (Keras 2 had 0.2 x + 0.5).
 //
 // One row here serves `activation=` of every layer, the layer Activation and the head language.
@@ -11,26 +11,40 @@
 
 typedef struct activation_row {
     twi_activation_params op;
-    bool is_softmax;
+    twi_value (*emit_rows)(twi_emitter *e, twi_value x); // those over the last axis; NULL: number by number
 } activation_row;
 
-#define ROWS(ROW)                                                                       \
-    ROW(linear, "none identity", "x", TWI_LINEAR, 0, 0)                                 \
-    ROW(relu, "", "x where above zero, else 0", TWI_RELU, INFINITY, 0)                  \
-    ROW(relu6, "", "relu, at most 6", TWI_RELU, 6, 0)                                   \
-    ROW(leaky_relu, "", "x where above zero, else 0.2 x", TWI_RELU, INFINITY, 0.2)      \
-    ROW(sigmoid, "", "1 / (1 + exp(-x))", TWI_SIGMOID, 0, 0)                            \
-    ROW(tanh, "", "hyperbolic tangent", TWI_TANH, 0, 0)                                 \
-    ROW(silu, "swish", "x sigmoid(x)", TWI_SILU, 0, 0)                                  \
-    ROW(elu, "celu", "x where above zero, else exp(x) - 1", TWI_ELU, 1, 0)              \
-    ROW(selu, "", "scaled elu", TWI_SELU, 0, 0)                                         \
-    ROW(softplus, "", "log(1 + exp(x))", TWI_SOFTPLUS, 0, 0)                            \
-    ROW(softsign, "", "x / (1 + |x|)", TWI_SOFTSIGN, 0, 0)                              \
-    ROW(exponential, "exp", "exp(x)", TWI_EXPONENTIAL, 0, 0)                            \
-    ROW(hard_sigmoid, "", "relu6(x + 3) / 6", TWI_HARD_SIGMOID, 0, 0)                   \
-    ROW(hard_silu, "hard_swish", "x hard_sigmoid(x)", TWI_HARD_SILU, 0, 0)              \
-    ROW(gelu, "", "x times the share of a normal distribution below x", TWI_GELU, 0, 0) \
+#define ROWS(ROW)                                                                          \
+    ROW(linear, "none identity", "x", TWI_LINEAR, 0, 0)                                    \
+    ROW(relu, "", "x where above zero, else 0", TWI_RELU, INFINITY, 0)                     \
+    ROW(relu6, "", "relu, at most 6", TWI_RELU, 6, 0)                                      \
+    ROW(leaky_relu, "", "x where above zero, else 0.2 x", TWI_RELU, INFINITY, 0.2)         \
+    ROW(sigmoid, "", "1 / (1 + exp(-x))", TWI_SIGMOID, 0, 0)                               \
+    ROW(tanh, "", "hyperbolic tangent", TWI_TANH, 0, 0)                                    \
+    ROW(silu, "swish", "x sigmoid(x)", TWI_SILU, 0, 0)                                     \
+    ROW(elu, "", "x where above zero, else exp(x) - 1", TWI_ELU, 1, 0)                     \
+    ROW(celu, "", "elu, by another formula", TWI_ELU, 1, 0)                                \
+    ROW(selu, "", "scaled elu", TWI_SELU, 0, 0)                                            \
+    ROW(softplus, "", "log(1 + exp(x))", TWI_SOFTPLUS, 0, 0)                               \
+    ROW(softsign, "", "x / (1 + |x|)", TWI_SOFTSIGN, 0, 0)                                 \
+    ROW(squareplus, "", "(x + sqrt(x x + 4)) / 2", TWI_SQUAREPLUS, 4, 0)                   \
+    ROW(soft_shrink, "", "nearer to 0 by 0.5, not past it", TWI_SOFT_SHRINK, 0.5, 0)       \
+    ROW(sparse_plus, "", "0 up to -1, (x + 1)^2 / 4, x from 1", TWI_SPARSE_PLUS, 0, 0)     \
+    ROW(exponential, "exp", "exp(x)", TWI_EXPONENTIAL, 0, 0)                               \
+    ROW(hard_sigmoid, "", "relu6(x + 3) / 6", TWI_HARD_SIGMOID, 0, 0)                      \
+    ROW(hard_silu, "hard_swish", "x hard_sigmoid(x)", TWI_HARD_SILU, 0, 0)                 \
+    ROW(hard_tanh, "", "x within -1..1", TWI_HARD_TANH, 0, 0)                              \
+    ROW(hard_shrink, "", "x, but 0 within -0.5..0.5", TWI_HARD_SHRINK, 0.5, 0)             \
+    ROW(log_sigmoid, "", "log of sigmoid(x)", TWI_LOG_SIGMOID, 0, 0)                       \
+    ROW(sparse_sigmoid, "", "0 up to -1, (x + 1) / 2, 1 from 1", TWI_SPARSE_SIGMOID, 0, 0) \
+    ROW(tanh_shrink, "", "x - tanh(x)", TWI_TANH_SHRINK, 0, 0)                             \
+    ROW(gelu, "", "x times the share of a normal distribution below x", TWI_GELU, 0, 0)    \
     ROW(mish, "", "x tanh(softplus(x))", TWI_MISH, 0, 0)
+
+// ROW(name, meaning, emits)
+#define WHOLE_ROWS(ROW)                                          \
+    ROW(softmax, "exp(x), divided by its sum", twi_emit_softmax) \
+    ROW(log_softmax, "log of softmax", twi_emit_log_softmax)
 
 // The first alias is what Keras writes.
 #define KIND(id, more, text, function_, alpha_, beta_)                                                      \
@@ -41,12 +55,21 @@ typedef struct activation_row {
 #define NAME(id, ...)    #id,
 
 ROWS(KIND)
-static const activation_row row_softmax = {.is_softmax = true};
-static const tw_setting_kind kind_softmax = {
-    .name = "softmax", .aliases = "softmax", .doc = "exp(x), divided by its sum", .row = &row_softmax};
+#define WHOLE(id, text, emit_)                                   \
+    static const activation_row row_##id = {.emit_rows = emit_}; \
+    static const tw_setting_kind kind_##id = {.name = #id, .aliases = #id, .doc = text, .row = &row_##id};
+WHOLE_ROWS(WHOLE)
 
-static const tw_setting_kind *const kinds[] = {ROWS(POINTER) & kind_softmax, NULL};
-static const char *const names[] = {ROWS(NAME) "softmax", NULL};
+static const tw_setting_kind kind_glu = {.name = "glu",
+                                         .doc = "it halves the channels, against what Keras's layers say"};
+static const tw_setting_kind kind_sparsemax = {
+    .name = "sparsemax", .doc = "what Keras 3.15 computes under this name does not sum to one"};
+static const tw_setting_kind kind_threshold = {
+    .name = "threshold", .doc = "it needs two numbers, which Keras's layers cannot give it"};
+
+static const tw_setting_kind *const kinds[] = {ROWS(POINTER) WHOLE_ROWS(POINTER) & kind_glu, &kind_sparsemax,
+                                               &kind_threshold, NULL};
+static const char *const names[] = {ROWS(NAME) WHOLE_ROWS(NAME) NULL};
 
 const tw_setting_kind *twi_activation_find(const char *name)
 {
@@ -63,8 +86,8 @@ twi_value twi_emit_activation_setting(twi_emitter *e, twi_value x, const tw_sett
     if (!activation->kind)
         return x;
     const activation_row *row = activation->kind->row;
-    if (row->is_softmax)
-        return twi_emit_softmax(e, x);
+    if (row->emit_rows)
+        return row->emit_rows(e, x);
     return row->op.function == TWI_LINEAR ? x : twi_emit_activation(e, x, &row->op);
 }
 

@@ -15,7 +15,8 @@ static const tw_field dropout_fields[] = {
     {TWI_FLOAT("rate", "share of numbers that are dropped", dropout, rate, 0, 0.999999),
      .flags = TW_FIELD_REQUIRED},
     TWI_IGNORED("seed"), // streams are ours: (seed, step, layer)
-    {TWI_FIELD("noise_shape", "axes along which the mask varies", TW_FIELD_SHAPE, dropout, noise_shape)},
+    {TWI_FIELD("noise_shape", "axes along which the mask varies", TW_FIELD_SHAPE, dropout, noise_shape),
+     .flags = TW_FIELD_NULLABLE},
     {0}};
 
 static tw_status dropout_infer(const dropout *c, int n_in, const tw_shape *in, tw_shape *out, tw_err *err)

@@ -1,6 +1,6 @@
 // LayerScale: y = x · gamma, one learned factor a channel.
 //
-// Weights  gamma [projection_dim], starts at init_values.
+// Weights  gamma [projection_dim], starts at init_values. Keras gives it no name: its files say variable, variable_1 …
 // Source   keras.applications.convnext, Keras 3.15; Touvron et al. 2021.
 
 #include "layer/layer.h"

@@ -2,7 +2,8 @@
 //
 // Mean and variance are either given in the config (then there are no weights), or were learnt from data before training
 // and are weights that never train.
-// Weights  mean [c], variance [c], count [] (how many numbers they were learnt from); none if given.
+// Without an axis one mean and one variance hold for all numbers.
+// Weights  mean [c] or [], variance likewise, count [] (how many numbers they were learnt from); none if given.
 // Source   keras.layers.Normalization, Keras 3.15.
 
 #include "layer/layer.h"
@@ -18,8 +19,9 @@ typedef struct normalization {
 } normalization;
 
 static const tw_field normalization_fields[] = {
-    {TWI_INT("axis", "the channels' axis", normalization, axis, -TW_RANK_MAX, TW_RANK_MAX),
-     .otherwise = "-1"},
+    {TWI_INT("axis", "the channels' axis, else the last; none: one mean for all", normalization, axis,
+             -TW_RANK_MAX, TW_RANK_MAX),
+     .flags = TW_FIELD_NULLABLE, .otherwise = "-1"},
     {TWI_FIELD("invert", "undo it instead", TW_FIELD_BOOL, normalization, is_inverse)},
     {TWI_FIELD("mean", "fixed mean, one or one a channel", TW_FIELD_FLOATS, normalization, mean),
      .flags = TW_FIELD_SCALAR},
@@ -31,8 +33,8 @@ static tw_status normalization_infer(const normalization *c, int n_in, const tw_
                                      tw_err *err)
 {
     (void)n_in;
-    int64_t channels = twi_shape_last(in);
-    if (twi_axis(in, c->axis) != in->rank - 1)
+    int64_t channels = c->axis ? twi_shape_last(in) : 1;
+    if (c->axis && twi_axis(in, c->axis) != in->rank - 1)
         return twi_fail(err, TW_EUNSUPPORTED, "not supported yet: axis %lld of rank %d (the last one is)",
                         (long long)c->axis, in->rank);
     if (!c->mean.at != !c->variance.at)
@@ -49,18 +51,26 @@ static void normalization_weights(const normalization *c, const tw_shape *in, tw
 {
     if (c->mean.at)
         return;
-    tw_shape channels = TWI_SHAPE(twi_shape_last(in)), scalar = {0};
+    tw_shape scalar = {0}, channels = c->axis ? TWI_SHAPE(twi_shape_last(in)) : scalar;
     tw_setting ones = {.kind = twi_initializer_find("ones")};
     twi_weight_ask_state(list, "mean", channels, NULL);
     twi_weight_ask_state(list, "variance", channels, &ones);
     twi_weight_ask_state(list, "count", scalar, NULL);
 }
 
+// The i-th weight; ops want an axis, which one number for all has not.
+static twi_value emit_statistic(twi_emitter *e, const normalization *c, int i)
+{
+    tw_shape one = TWI_SHAPE(1);
+    return c->axis ? e->weight[i] : twi_emit_reshape(e, e->weight[i], &one);
+}
+
 // max(sqrt(variance), epsilon)
 static twi_value emit_deviation(twi_emitter *e, const normalization *c)
 {
     if (!c->mean.at) {
-        twi_value root = twi_emit_activation(e, e->weight[1], &(twi_activation_params){.function = TWI_SQRT});
+        twi_value variance = emit_statistic(e, c, 1);
+        twi_value root = twi_emit_activation(e, variance, &(twi_activation_params){.function = TWI_SQRT});
         return twi_emit_binary(e, root, twi_emit_numbers(e, 1, &epsilon), TWI_MAX);
     }
     tw_err *err = e->err;
@@ -78,7 +88,7 @@ static void normalization_emit(twi_emitter *e, const normalization *c, int n_in,
                                twi_value *out)
 {
     (void)n_in;
-    twi_value mean = c->mean.at ? twi_emit_numbers(e, c->mean.n, c->mean.at) : e->weight[0];
+    twi_value mean = c->mean.at ? twi_emit_numbers(e, c->mean.n, c->mean.at) : emit_statistic(e, c, 0);
     twi_value deviation = emit_deviation(e, c);
     if (c->is_inverse)
         out[0] = twi_emit_binary(e, twi_emit_binary(e, in[0], deviation, TWI_MUL), mean, TWI_ADD);

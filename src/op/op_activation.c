@@ -39,6 +39,11 @@ static inline double mish_slope(double x)
     return t + x * (1 - t * t) * sigmoid(x);
 }
 
+static inline double within(double x, double low, double high)
+{
+    return fmin(fmax(x, low), high);
+}
+
 // FUNCTION(which, value, slope), with x, alpha, beta and threshold in scope
 #define FUNCTIONS                                                                                       \
     FUNCTION(TWI_LINEAR, x, 1)                                                                          \
@@ -60,7 +65,16 @@ static inline double mish_slope(double x)
     FUNCTION(TWI_GELU_TANH, 0.5 * x * (1 + tanh(root_2_by_pi * (x + 0.044715 * x * x * x))),            \
              gelu_tanh_slope(x))                                                                        \
     FUNCTION(TWI_MISH, x *tanh(softplus(x)), mish_slope(x))                                             \
-    FUNCTION(TWI_SQRT, sqrt(x), 0.5 / sqrt(x))
+    FUNCTION(TWI_SQRT, sqrt(x), 0.5 / sqrt(x))                                                          \
+    FUNCTION(TWI_LOG_SIGMOID, -softplus(-x), sigmoid(-x))                                               \
+    FUNCTION(TWI_SQUAREPLUS, 0.5 * (x + sqrt(x * x + alpha)), 0.5 * (1 + x / sqrt(x * x + alpha)))      \
+    FUNCTION(TWI_SPARSE_PLUS, x >= 1 ? x : 0.25 * (within(x, -1, 1) + 1) * (within(x, -1, 1) + 1),      \
+             0.5 * (within(x, -1, 1) + 1))                                                              \
+    FUNCTION(TWI_SPARSE_SIGMOID, 0.5 * (within(x, -1, 1) + 1), x > -1 && x < 1 ? 0.5 : 0)               \
+    FUNCTION(TWI_SOFT_SHRINK, x - within(x, -alpha, alpha), fabs(x) > alpha ? 1 : 0)                    \
+    FUNCTION(TWI_HARD_SHRINK, fabs(x) > alpha ? x : 0, fabs(x) > alpha ? 1 : 0)                         \
+    FUNCTION(TWI_TANH_SHRINK, x - tanh(x), tanh(x) * tanh(x))                                           \
+    FUNCTION(TWI_HARD_TANH, within(x, -1, 1), x > -1 && x < 1 ? 1 : 0)
 
 void twi_activation_run(const twi_activation_params *p, const float *in, float *out, int64_t n)
 {

@@ -13,7 +13,8 @@ static tw_status infer(const void *params, int n_in, const tw_shape *in, tw_shap
     (void)n_in;
     const twi_reshape_params *p = params;
     char from[TWI_SHAPE_TEXT], to[TWI_SHAPE_TEXT];
-    if (twi_check_sizes("reshape", "input", &in[0], err) ||
+    bool is_scalar = in[0].rank == 0; // the one op that takes a number without an axis
+    if ((!is_scalar && twi_check_sizes("reshape", "input", &in[0], err)) ||
         twi_infer_one("reshape", p->shape, out, n_out, err))
         return TW_EINVAL;
     if (twi_shape_count(&in[0]) != twi_shape_count(&p->shape))

@@ -74,7 +74,15 @@ typedef enum twi_activation {
     TWI_GELU_TANH,    // approximate
     TWI_MISH,
     TWI_SQRT,
-    TWI_ACTIVATIONS // how many
+    TWI_LOG_SIGMOID,
+    TWI_SQUAREPLUS,     // (x + √(x² + alpha)) / 2
+    TWI_SPARSE_PLUS,    // 0 up to −1, (x + 1)² / 4, x from 1
+    TWI_SPARSE_SIGMOID, // 0 up to −1, (x + 1) / 2, 1 from 1
+    TWI_SOFT_SHRINK,    // nearer to 0 by alpha, but not past it
+    TWI_HARD_SHRINK,    // |x| > alpha ? x : 0
+    TWI_TANH_SHRINK,    // x − tanh(x)
+    TWI_HARD_TANH,      // x within −1..1
+    TWI_ACTIVATIONS     // how many
 } twi_activation;
 typedef struct twi_activation_params {
     twi_activation function;
@@ -82,8 +90,9 @@ typedef struct twi_activation_params {
 } twi_activation_params;
 twi_value twi_emit_activation(twi_emitter *e, twi_value x, const twi_activation_params *p);
 
-// softmax over the last axis.
+// Over the last axis: softmax and its logarithm.
 twi_value twi_emit_softmax(twi_emitter *e, twi_value x);
+twi_value twi_emit_log_softmax(twi_emitter *e, twi_value x);
 
 // binary: y = a ∘ b with NumPy's broadcasting; either side may be a constant or weight.
 typedef enum twi_binary { TWI_ADD, TWI_SUB, TWI_MUL, TWI_DIV, TWI_MAX, TWI_MIN } twi_binary;

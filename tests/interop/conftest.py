@@ -5,8 +5,8 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_ENABLE_X64", "1")  # double precision where a test asks for it; f32 stays the default
-# Compiling takes most of the time of these tests, and each graph runs once.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+# Compiling takes most of the time of these tests, and each graph runs once; without any optimization double precision crawls.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 if "TW_BUILD_DIR" in os.environ:
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(os.environ["TW_BUILD_DIR"], "oracle-cache"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

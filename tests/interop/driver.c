@@ -2,7 +2,7 @@
 //
 // Arrays are raw little-endian f32 files; several are separated by commas. A model comes from
 //     model=FILE                                   any model file
-//     zoo=NAME [top=1] [input=H,W,C] [classes=N] [pooling=avg] [activation=F]
+//     zoo=NAME [top=1] [input=H,W,C] [classes=N] [pooling=avg] [activation=F] [random=1]
 //     head=N [dropout=R]                           puts the model as frozen trunk under a small head of N classes
 //     trunk_weights=FILE                           read before the head is put on
 // and then weights=FILE [by_name=1] [skip_mismatch=1], freeze=SPEC, seed=N (initial values of what has none).
@@ -88,6 +88,7 @@ static tw_model *from_zoo(const options *o, tw_err *err)
     twi_zoo_options z = {.has_top = number(o, "top", 0) != 0,
                          .pooling = get(o, "pooling", NULL),
                          .classes = (int64_t)number(o, "classes", 0),
+                         .is_random = number(o, "random", 0) != 0,
                          .classifier_activation = get(o, "activation", NULL)};
     const char *input = get(o, "input", NULL);
     long long h, w, c;
@@ -493,57 +494,84 @@ static void cmd_fit(tw_model *m, options *o, tw_err *err)
     twi_free(validation.label);
 }
 
-// Gradients of the first step, y/LAYER.WEIGHT.f32 each: loss and its gradient at the logits, then backward.
+// What backward starts from: dL/d output as given (dy), or that of a cross-entropy at the logits, (p - y) / n, for labels t.
+static void start_backward(const options *o, twi_run *run, int64_t n, int64_t k, const float *t, tw_err *err)
+{
+    float *grad = twi_run_grad_logits(run);
+    const char *file = get(o, "dy", NULL);
+    size_t total = 0;
+    float *dy = file ? read_array(file, (size_t)(n * k), &total, err) : NULL;
+    for (int64_t i = 0; i < n * k && !err->status; i++) {
+        float y = dy ? 0 : k == 1 ? t[i] : (float)((int64_t)t[i / k] == i % k);
+        grad[i] = dy ? dy[i] : (twi_run_output(run, 0)[i] - y) / (float)n;
+    }
+    twi_free(dy);
+}
+
+static void write_gradients(const options *o, const tw_model *m, const twi_plan *plan, twi_run *run,
+                            tw_err *err)
+{
+    twi_weights all = {0};
+    twi_model_weights(m, &all, err);
+    for (int i = 0; i < twi_plan_n_gradients(plan) && !err->status; i++) {
+        const twi_weight *w = twi_plan_gradient_weight(plan, i);
+        for (int j = 0; j < all.n; j++) {
+            char path[4096], name[512];
+            if (all.at[j] != w)
+                continue;
+            snprintf(name, sizeof name, "%s", all.path[j]);
+            for (char *c = name; *c; c++)
+                *c = *c == '/' ? '.' : *c;
+            snprintf(path, sizeof path, "%s/%s.f32", get(o, "y", "."), name);
+            write_array(path, twi_run_gradient(run, i), (size_t)twi_shape_count(&w->shape), err);
+            printf("{\"gradient\": \"%s\"}\n", name);
+        }
+    }
+    twi_weights_clear(&all);
+}
+
+// Gradients of one step at the inputs x, y/LAYER.WEIGHT.f32 each.
 static void cmd_gradients(tw_model *m, options *o, tw_err *err)
 {
     char path[4096];
     tw_shape out = twi_model_shape(m, m->outputs.at[0]), in = twi_model_shape(m, m->inputs.at[0]);
     in = twi_shape_batch(&in, 1);
     size_t row = (size_t)twi_shape_count(&in), total = 0, n_labels = 0;
-    float *x = read_array(get(o, "x", ""), row, &total, err),
-          *t = read_array(get(o, "t", ""), 1, &n_labels, err);
-    int64_t k = twi_shape_last(&out), n = (int64_t)n_labels;
+    float *x = read_array(part(get(o, "x", ""), 0, path, sizeof path), row, &total, err);
+    float *t = get(o, "t", NULL) ? read_array(get(o, "t", ""), 1, &n_labels, err) : NULL;
+    int64_t n = (int64_t)(total / row);
+    out = twi_shape_batch(&out, 1);
     twi_plan_options p = {.batch = n,
-                          .is_training = true,
+                          .is_training = number(o, "training", 1) != 0,
                           .wants_gradients = true,
                           .threads = 1,
                           .is_reference = strcmp(get(o, "kernels", "exact"), "reference") == 0};
-    twi_plan *plan = err->status || total != row * n_labels ? NULL : twi_plan_new(m, &p, err);
+    twi_plan *plan = err->status ? NULL : twi_plan_new(m, &p, err);
     twi_run *run = plan ? twi_run_new(plan, err) : NULL;
-    float *y = twi_new((size_t)(n * k), sizeof *y, "targets", err);
-    for (int64_t i = 0; y && i < n; i++)
-        for (int64_t j = 0; j < k; j++)
-            y[i * k + j] = k == 1 ? t[i] : (float)((int64_t)t[i] == j);
-    if (run && !err->status) {
-        memcpy(twi_run_input(run, 0), x, total * sizeof *x);
-        twi_run_forward(run, 1, 0, err);
-        float *grad = twi_run_grad_logits(run);
-        // Cross-entropies at the logits: (p - y) / n.
-        for (int64_t i = 0; i < n * k; i++)
-            grad[i] = (twi_run_output(run, 0)[i] - y[i]) / (float)n;
+    for (int i = 0; run && i < twi_plan_n_inputs(plan) && !err->status; i++) {
+        size_t given;
+        float *more = read_array(part(get(o, "x", ""), i, path, sizeof path), 0, &given, err);
+        if (more)
+            memcpy(twi_run_input(run, i), more, given * sizeof *more);
+        twi_free(more);
+    }
+    if (run && !err->status && !twi_run_forward(run, 1, 0, err)) {
+        start_backward(o, run, n, twi_shape_count(&out), t, err);
         twi_run_backward(run, 1, 0, err);
+        write_gradients(o, m, plan, run, err);
     }
-    twi_weights all = {0};
-    twi_model_weights(m, &all, err);
-    for (int i = 0; run && i < twi_plan_n_gradients(plan) && !err->status; i++) {
-        const twi_weight *w = twi_plan_gradient_weight(plan, i);
-        for (int j = 0; j < all.n; j++)
-            if (all.at[j] == w) {
-                char name[512];
-                snprintf(name, sizeof name, "%s", all.path[j]);
-                for (char *c = name; *c; c++)
-                    *c = *c == '/' ? '.' : *c;
-                snprintf(path, sizeof path, "%s/%s.f32", get(o, "y", "."), name);
-                write_array(path, twi_run_gradient(run, i), (size_t)twi_shape_count(&w->shape), err);
-                printf("{\"gradient\": \"%s\"}\n", name);
-            }
-    }
-    twi_weights_clear(&all);
     twi_run_free(run);
     twi_plan_free(plan);
     twi_free(x);
     twi_free(t);
-    twi_free(y);
+}
+
+// The names of all registered layer kinds, as in src/layer/list.inc.
+static void print_kinds(void)
+{
+#define TW_LAYER(name) puts("{\"kind\": \"" #name "\"}");
+#include "layer/list.inc"
+#undef TW_LAYER
 }
 
 // Changes pictures x [n, H, W, 3] with given draws in place of random ones: augment SPEC size=H,W draws=A,B,… y=FILE.
@@ -594,6 +622,10 @@ int main(int argc, char **argv)
         if (err.status)
             fprintf(stderr, "%s\n", err.msg);
         return tw_status_exit(err.status);
+    }
+    if (argc > 1 && strcmp(argv[1], "kinds") == 0) {
+        print_kinds();
+        return 0;
     }
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(commands[i].name, argv[1]) != 0)

@@ -16,13 +16,15 @@ typedef struct options {
     tw_texts words;
 } options;
 
-static const tw_setting_kind zeros = {.name = "Zeros", .aliases = "zeros", .doc = "0"};
+static const tw_setting_kind zeros = {.name = "Zeros", .aliases = "zeros", .doc = "0", .row = "served"};
 static const char *const modes[] = {"fan_in", "fan_out", NULL};
 static const tw_setting_kind scaling = {.name = "VarianceScaling",
                                         .aliases = "variance_scaling vs",
                                         .doc = "spread by size",
-                                        .args = {{"scale", 1, 0, 10, NULL}, {"mode", 0, 0, 1, modes}}};
-static const tw_setting_kind *const kinds[] = {&zeros, &scaling, NULL};
+                                        .args = {{"scale", 1, 0, 10, NULL}, {"mode", 0, 0, 1, modes}},
+                                        .row = "served"};
+static const tw_setting_kind ghost = {.name = "Ghost", .doc = "nobody has seen one"};
+static const tw_setting_kind *const kinds[] = {&zeros, &scaling, &ghost, NULL};
 
 static const tw_setting_kind *find(const char *name)
 {
@@ -122,6 +124,19 @@ static void a_bad_value_names_layer_key_and_range(void **state)
     twi_arena_clear(&arena);
 }
 
+static void what_is_known_but_not_served_says_why(void **state)
+{
+    (void)state;
+    twi_arena arena = {0};
+    options o = {0};
+    tw_err err = {0}, of_text = {0};
+    read_text(&o, "{\"filters\": 1, \"init\": \"ghost\"}", &arena, &err);
+    expect_error(err, TW_EUNSUPPORTED, "not supported yet: init 'Ghost' (nobody has seen one)");
+    twi_field_set(twi_field_find(fields, "init"), &o, "ghost", "--init", &arena, &of_text);
+    expect_error(of_text, TW_EUNSUPPORTED, "not supported yet");
+    twi_arena_clear(&arena);
+}
+
 static void text_sets_what_json_sets(void **state)
 {
     (void)state;
@@ -154,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_fills_the_struct_over_its_defaults),
         cmocka_unit_test(a_bad_value_names_layer_key_and_range),
+        cmocka_unit_test(what_is_known_but_not_served_says_why),
         cmocka_unit_test(text_sets_what_json_sets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,7 @@ int twi_eltwise_chain(int activation, double alpha, double beta, double threshol
         {TWI_GELU_TANH, {dnnl_eltwise_gelu_tanh, 0, 0}},
         {TWI_MISH, {dnnl_eltwise_mish, 0, 0}},
         {TWI_SQRT, {dnnl_eltwise_sqrt, 0, 0}},
+        {TWI_HARD_TANH, {dnnl_eltwise_clip_v2, -1, 1}},
     };
     switch (activation) {
     case TWI_LINEAR:
