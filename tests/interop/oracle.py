@@ -104,6 +104,23 @@ def every_output(model, x):
     return dict(zip((l.name for l in layers), expected(keras.Model(model.inputs, [l.output for l in layers]), x)))
 
 
+class EveryOutput:
+    """The same again and again at other weights, compiled once."""
+
+    def __init__(self, model):
+        self.names = [l.name for l in layers_with_outputs(model)]
+        self.model = keras.Model(model.inputs, [l.output for l in layers_with_outputs(model)])
+        self.call = jax.jit(lambda a, b, x: self.model.stateless_call(a, b, x, training=False)[0])
+
+    def __call__(self, x, moved_by=0):
+        rng = np.random.default_rng(0)
+        trained = [v.value for v in self.model.trainable_variables]
+        if moved_by:
+            trained = [(np.asarray(w) * (1 + moved_by * rng.standard_normal(w.shape))).astype(np.float32) for w in trained]
+        y = self.call(trained, [v.value for v in self.model.non_trainable_variables], x)
+        return dict(zip(self.names, (np.asarray(a) for a in as_list(y))))
+
+
 def our_outputs(folder, x, **options):
     """The same of our side: each operation by name, all from one run."""
     file = folder / "outputs.f32"
@@ -138,6 +155,23 @@ def assert_layers_same(ours, theirs, truth=None):
     return f"{worst:.2g} at {where}"
 
 
+def assert_layers_within(ours, theirs, moved):
+    """Every layer within 1e-4 of its own standard deviation, or as far as the oracle itself goes up to there when its weights
+    move by some roundings: that shows how a deep network magnifies them, without another network in double precision. A
+    mistake is seen from its layer on, where it is hundreds of times that."""
+    worst, where, gone = 0, None, 0
+    for name, y in theirs.items():
+        assert ours[name].shape == y.shape, f"{name}: shape {ours[name].shape}, expected {y.shape}"
+        scale = max(float(np.std(y)), 1e-30)
+        distance = np.abs(ours[name] - y).max() / scale
+        gone = max(gone, np.abs(y - moved[name]).max() / scale)
+        tolerance = min(max(1e-4, gone), 5e-3)
+        assert distance <= tolerance, f"{name}: {distance:g} of its standard deviation, allowed {tolerance:g}"
+        if distance > worst:
+            worst, where = distance, name
+    return f"{worst:.2g} at {where}"
+
+
 def truth_of_layers(model, x):
     """Every layer's output in double precision, worked out when it is asked for."""
     return functools.cache(lambda: every_output(twin_in_f64(model), np.asarray(x, np.float64)))
@@ -164,7 +198,7 @@ def calibrate(model, x, seed=7):
                 window = np.prod(shape[:2]) if len(shape) == 4 else 1
                 fan = window if len(shape) == 4 and shape[3] == 1 else window * shape[-2] if len(shape) > 1 else 1
                 value = rng.normal(0, np.sqrt(2 / fan), shape)
-            elif v.name == "gamma":
+            elif v.name == "gamma" or layer.__class__.__name__ == "LayerScale":  # whose weight has no name
                 value = rng.uniform(.5, 1.5, shape)
             elif v.name in ("beta", "bias"):
                 value = rng.normal(0, .3, shape)
@@ -184,7 +218,7 @@ def calibrate(model, x, seed=7):
 def sharpen(model, x):
     """Scales the last kernel so that the probabilities tell pictures apart clearly."""
     last = [l for l in layers_of(model) if hasattr(l, "kernel")][-1]
-    z = np.log(expected(model, x)[0])
+    z = np.log(np.maximum(expected(model, x)[0], 1e-30))
     last.kernel.assign(last.kernel.value * np.float32(1.5 / np.std(z - z.mean(0))))
     return model
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from oracle import assert_layers_same, assert_lively, calibrate, every_output, our_outputs, pictures, sharpen, truth_of_layers
+from oracle import EveryOutput, assert_layers_within, assert_lively, calibrate, our_outputs, pictures
 
 A = keras.applications
 
@@ -54,14 +54,19 @@ ALL = [
     Application("densenet201", A.DenseNet201, 32, True),
     Application("nasnet_mobile", A.NASNetMobile, 32),
     Application("nasnet_large", A.NASNetLarge, 32, True),
-    Application("efficientnet_b0", A.EfficientNetB0, 32),
-    *[Application(f"efficientnet_b{i}", getattr(A, f"EfficientNetB{i}"), 32, True) for i in range(1, 8)],
-    Application("efficientnet_v2_b0", A.EfficientNetV2B0, 32),
-    *[Application(f"efficientnet_v2_{v.lower()}", getattr(A, f"EfficientNetV2{v}"), 32, True) for v in ("B1", "B2", "B3", "S", "M", "L")],
+    Application("efficientnet_b0", A.EfficientNetB0, 64),
+    *[Application(f"efficientnet_b{i}", getattr(A, f"EfficientNetB{i}"), 64, True) for i in range(1, 8)],
+    Application("efficientnet_v2_b0", A.EfficientNetV2B0, 64),
+    *[Application(f"efficientnet_v2_{v.lower()}", getattr(A, f"EfficientNetV2{v}"), 64, True) for v in ("B1", "B2", "B3", "S", "M", "L")],
     Application("convnext_tiny", A.ConvNeXtTiny, 32),
     *[Application(f"convnext_{v.lower()}", getattr(A, f"ConvNeXt{v}"), 32, True) for v in ("Small", "Base", "Large", "XLarge")],
 ]
-PARAMS = [pytest.param(a, id=a.name, marks=[pytest.mark.long] if a.is_slow else []) for a in ALL]
+# Compiling these takes longest.
+HEAVY = ("inception_resnet_v2", "densenet121", "nasnet_mobile")
+
+
+def applications(*also_long):
+    return [pytest.param(a, id=a.name, marks=[pytest.mark.long] if a.is_slow or a.name in also_long else []) for a in ALL]
 
 
 def summary(name, *options):
@@ -72,13 +77,14 @@ def summary(name, *options):
 
 
 @pytest.mark.parametrize("top", [True, False], ids=["top", "no-top"])
-@pytest.mark.parametrize("app", PARAMS)
+@pytest.mark.parametrize("app", applications())
 def test_layers_shapes_and_counts_are_those_of_keras(app, top, monkeypatch):
     # The values do not matter here: zeros are made faster.
     for draw in ("normal", "truncated_normal", "uniform"):
         monkeypatch.setattr(keras.src.backend.random, draw, lambda shape, *a, dtype=None, **k: np.zeros(shape, dtype or "float32"))
-    model = app.keras(include_top=top)
     ours = summary(app.name, "--top" if top else "--no-top")
+    # Keras leaves the size open where nothing needs it; here it is the published one.
+    model = app.keras(include_top=top, input_shape=tuple(ours["layers"][0]["output_shape"][1:]))
     rows = [(l["name"], l["class"], tuple(l["output_shape"]), l["params"]) for l in ours["layers"]]
     theirs = [(l.name, l.__class__.__name__, tuple(l.output.shape), l.count_params()) for l in model.layers]
     for a, b in zip(rows, theirs):
@@ -89,16 +95,32 @@ def test_layers_shapes_and_counts_are_those_of_keras(app, top, monkeypatch):
                               "non_trainable": count(model.non_trainable_weights)}
 
 
-@pytest.mark.parametrize("app", PARAMS)
-def test_every_layer_computes_what_keras_computes(app, tmp_path):
+def tried(app, tmp_path):
+    """A network of Keras with calibrated weights, pictures, what each of its layers gives, and how far that moves with rounding."""
     model = app.keras(input_shape=(app.size, app.size, 3), classes=10)
-    x = pictures(4, app.size, app.size, 3)
+    # Statistics over four small maps would be nearly those of noise, which magnifies rounding.
+    x = pictures(16, app.size, app.size, 3)
     if model.layers[1].__class__.__name__ not in ("Rescaling", "Normalization"):
         x = x / 127.5 - 1
-    sharpen(calibrate(model, x), x)
-    y = every_output(model, x)
+    calibrate(model, x)
+    outputs = EveryOutput(model)
+    # Probabilities that tell pictures apart.
+    logits = np.log(np.maximum(list(outputs(x).values())[-1], 1e-30))
+    last = [l for l in model.layers if hasattr(l, "kernel")][-1]
+    last.kernel.assign(last.kernel.value * np.float32(1.5 / np.std(logits - logits.mean(0))))
+    y = outputs(x)
     assert_lively([list(y.values())[-1]])
     model.save_weights(tmp_path / "w.weights.h5")
+    return model, x, y, outputs(x, ROUNDING)
+
+
+# Some roundings of a weight.
+ROUNDING = 4e-7
+
+
+@pytest.mark.parametrize("app", applications(*HEAVY))
+def test_every_layer_computes_what_keras_computes(app, tmp_path):
+    model, x, y, moved = tried(app, tmp_path)
     ours = our_outputs(tmp_path, x, zoo=app.name, top=1, input=f"{app.size},{app.size},3", classes=10, random=1,
                        weights=tmp_path / "w.weights.h5")
-    print(f"{app.name}: {len(y)} layers, {assert_layers_same(ours, y, truth_of_layers(model, x))}")
+    print(f"{app.name}: {len(y)} layers, {assert_layers_within(ours, y, moved)}")
