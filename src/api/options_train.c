@@ -30,7 +30,7 @@ const tw_field tw_train_fields[] = {
     {TWI_FLAG("no_top", "leave it out, which is the default", train, no_top)},
     {TWI_INT("input_size", "height and width in pixels [the model's]", train, input_size, 0, 16384)},
     {TWI_FLAG("skip_mismatch", "leave out weights of another shape", train, skip_mismatch)},
-    {TWI_FLAG("by_name", "match the weights of old files by layer name", train, by_name)},
+    {TWI_FLAG("by_name", "load weights by layer name; what has none keeps its first values", train, by_name)},
 
     {TWI_TEXT("labels", "CSV file with a line path,label for each photo", train, labels), .value = "FILE.csv", .group = "photos"},
     TWI_OPTION_LABEL_REGEX(train),

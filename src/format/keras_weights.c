@@ -4,7 +4,8 @@
 //   /layers/functional/layers/…            a nested model
 //   /optimizer/vars/0, 1 …                 iteration, learning rate, slots
 // Groups are named by class and place in model.layers, so that freezing never moves a weight. Reading goes by the `name`
-// attributes where they name every layer, else by place.
+// attributes where they name every layer, else by place. --by-name takes the layers that are named anywhere in the file, also
+// in groups of other models' attributes, and leaves the rest of the model as it is; Keras has that for legacy files only.
 // Source   keras.saving.saving_lib, Keras 3.15.
 
 #include "format/parts.h"
@@ -177,6 +178,13 @@ static tw_status read_vars(tree *t, const twi_layer *layer, twi_hdf5_object obje
 
 static tw_status read_group(tree *t, const tw_model *m, twi_hdf5_object group);
 
+static void tell_left_over(tree *t, const founds *f)
+{
+    for (size_t i = 0; t->stage.report && i < f->n; i++)
+        if (!f->at[i].is_used && f->at[i].has_data)
+            twi_list_add(&t->stage.report->left_over, f->at[i].name ? f->at[i].name : f->at[i].group);
+}
+
 static tw_status read_layers(tree *t, const tw_model *m, const group_names *g, founds *f, bool by_attribute)
 {
     tw_status status = TW_OK;
@@ -197,9 +205,8 @@ static tw_status read_layers(tree *t, const tw_model *m, const group_names *g, f
         if (!status && layer->nested)
             status = read_group(t, layer->nested, at->object);
     }
-    for (size_t i = 0; !status && t->stage.report && i < f->n; i++)
-        if (!f->at[i].is_used && f->at[i].has_data)
-            twi_list_add(&t->stage.report->left_over, f->at[i].name ? f->at[i].name : f->at[i].group);
+    if (!status)
+        tell_left_over(t, f);
     return status;
 }
 
@@ -255,7 +262,25 @@ static bool all_anywhere(const twi_weights *all, founds *f)
     return all->n > 0;
 }
 
-static tw_status read_anywhere(tree *t, tw_model *m, twi_hdf5_object root, bool *is_done)
+static tw_status read_named(tree *t, const twi_weights *all, founds *f)
+{
+    tw_status status = TW_OK;
+    for (int i = 0; !status && i < all->n; i++) {
+        if (i && all->layer[i] == all->layer[i - 1])
+            continue;
+        found *at = one_named(f, all->layer[i]->name, true);
+        if (at) {
+            at->is_used = true;
+            status = read_vars(t, all->layer[i], at->object);
+        } else if (t->stage.report) {
+            twi_list_add(&t->stage.report->skipped, all->layer[i]->name);
+        }
+    }
+    return status;
+}
+
+// `by_name`: layers that the file does not name keep what they have.
+static tw_status read_anywhere(tree *t, tw_model *m, twi_hdf5_object root, bool by_name, bool *is_done)
 {
     twi_weights all;
     founds f = {0};
@@ -268,10 +293,13 @@ static tw_status read_anywhere(tree *t, tw_model *m, twi_hdf5_object root, bool 
             twi_free(f.at[i].name);
             f.at[i].name = NULL;
         }
-    *is_done = !status && all_anywhere(&all, &f);
-    for (int i = 0; *is_done && !status && i < all.n; i++)
-        if (i == 0 || all.layer[i] != all.layer[i - 1])
-            status = read_vars(t, all.layer[i], one_named(&f, all.layer[i]->name, true)->object);
+    *is_done = !status && (by_name || all_anywhere(&all, &f));
+    if (*is_done)
+        status = read_named(t, &all, &f);
+    if (*is_done && !status)
+        tell_left_over(t, &f);
+    if (*is_done && !status && !t->stage.arrays.n && !t->stage.n_failures)
+        status = twi_fail(t->err, TW_EUNUSABLE, "%s names no layer that '%s' has", t->stage.file, m->name);
     clear_founds(&f);
     twi_weights_clear(&all);
     return status;
@@ -296,8 +324,9 @@ static tw_status read_weights(tree *t, tw_model *m)
     twi_hdf5_object root = twi_hdf5_root(t->file), layers = 0;
     tw_status status = layers_of(t, root, &layers);
     bool is_done = false;
-    if (!status && !fits_tree(t, m, layers, &status) && !status)
-        status = read_anywhere(t, m, root, &is_done);
+    bool by_name = t->stage.o && t->stage.o->by_name;
+    if (!status && (by_name || !fits_tree(t, m, layers, &status)) && !status)
+        status = read_anywhere(t, m, root, by_name, &is_done);
     return status || is_done ? status : read_group(t, m, root);
 }
 
@@ -457,11 +486,6 @@ static bool keras_weights_is(const twi_source *source)
 static tw_status keras_weights_read(tw_model *m, twi_source *source, const twi_load_options *o,
                                     twi_load_report *report, tw_err *err)
 {
-    if (o && o->by_name)
-        return twi_fail(
-            err, TW_EINVAL,
-            "'%s' holds Keras 3 weights, which cannot be loaded by name: only legacy .h5 files can",
-            source->name);
     twi_hdf5 *file = twi_hdf5_open(source, err);
     tw_status status =
         file ? twi_keras_tree_read(m, file, source->name, false, o, report, err) : TW_EMALFORMED;

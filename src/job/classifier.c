@@ -242,7 +242,7 @@ static tw_status freeze(const twi_classifier_options *o, tw_model *trunk, twi_la
 
 tw_status twi_classifier_build(const twi_classifier_options *o, twi_classifier *c, tw_err *err)
 {
-    tw_model *trunk = twi_trunk_open(o, &c->weights_source, &c->dropped, err);
+    tw_model *trunk = twi_trunk_open(o, &c->weights_source, &c->dropped, &c->loaded, err);
     twi_layer *nest = trunk ? twi_layer_nest(trunk, err) : NULL;
     const char *mode = o->preprocess ? o->preprocess
                        : trunk       ? twi_info_text(trunk, "preprocessing.mode", NULL)
@@ -281,6 +281,7 @@ void twi_classifier_clear(twi_classifier *c)
     twi_model_free(c->model);
     twi_free(c->weights_source);
     twi_free(c->dropped);
+    twi_load_report_clear(&c->loaded);
     twi_free(c->head);
     *c = (twi_classifier){0};
 }

@@ -25,11 +25,12 @@ typedef struct twi_classifier_options {
 // Zero-initialise; twi_classifier_clear.
 typedef struct twi_classifier {
     tw_model *model;
-    twi_layer *trunk;     // the nest; lent by model
-    twi_recipe recipe;    // pixels as the model takes them (raw: preprocessing is inside)
-    char *weights_source; // path, or NULL for random weights
-    char *dropped;        // layers a cut left out, joined by ", "; NULL: none
-    char *head;           // "gap → dropout 0.2 → dense 1", for people
+    twi_layer *trunk;       // the nest; lent by model
+    twi_recipe recipe;      // pixels as the model takes them (raw: preprocessing is inside)
+    char *weights_source;   // path, or NULL for random weights
+    char *dropped;          // layers a cut left out, joined by ", "; NULL: none
+    twi_load_report loaded; // what of the weights' file and of the trunk did not meet
+    char *head;             // "gap → dropout 0.2 → dense 1", for people
     int64_t trunk_params;
 } twi_classifier;
 

@@ -64,7 +64,7 @@ static tw_model *open_weights(const tw_convert_options *o, tw_err *err)
 {
     if (twi_is_architecture(o->model)) {
         twi_zoo_options zoo = zoo_options(o);
-        return twi_open_architecture(o->model, &zoo, o->in, NULL, 1, NULL, err);
+        return twi_open_architecture(o->model, &zoo, o->in, NULL, 1, NULL, NULL, err);
     }
     twi_load_options loading = {0};
     twi_load_report report = {0};
@@ -101,7 +101,8 @@ static tw_model *open_in(const tw_convert_options *o, tw_err *err)
         return open_weights(o, err);
     if (twi_is_architecture(o->in)) {
         twi_zoo_options zoo = zoo_options(o);
-        return twi_open_architecture(o->in, &zoo, o->weights ? o->weights : "imagenet", NULL, 1, NULL, err);
+        return twi_open_architecture(o->in, &zoo, o->weights ? o->weights : "imagenet", NULL, 1, NULL, NULL,
+                                     err);
     }
     if (check_holds_model(o->in, err))
         return NULL;

@@ -40,7 +40,7 @@ static double measure(const char *name, int threads, tw_err *err)
 {
     twi_zoo_options o = {.pooling = "avg"};
     double rate = 0;
-    tw_model *m = twi_open_architecture(name, &o, "none", NULL, 1, NULL, err);
+    tw_model *m = twi_open_architecture(name, &o, "none", NULL, 1, NULL, NULL, err);
     twi_plan_options options = {.batch = 1, .precision = TWI_PRECISE, .threads = 1};
     twi_plan *plan = m && !twi_model_freeze(m, "all", err) ? twi_plan_new(m, &options, err) : NULL;
     if (plan)

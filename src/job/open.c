@@ -64,15 +64,14 @@ bool twi_is_architecture(const char *name)
 }
 
 static tw_status load_weights(tw_model *m, const twi_zoo_variant *v, bool has_top, const char *weights,
-                              const twi_load_options *loading, char **source, tw_err *err)
+                              const twi_load_options *loading, char **source, twi_load_report *report,
+                              tw_err *err)
 {
     twi_load_options o = loading ? *loading : (twi_load_options){0};
     o.variant = v;
     char *path =
         twi_str_same(weights, "imagenet") ? twi_weights_find(v, has_top, err) : twi_strdup(weights, err);
-    twi_load_report report = {0};
-    tw_status status = path ? twi_weights_load(m, path, &o, &report, err) : TW_EUNUSABLE;
-    twi_load_report_clear(&report);
+    tw_status status = path ? twi_weights_load(m, path, &o, report, err) : TW_EUNUSABLE;
     if (source && !status)
         *source = path;
     else
@@ -81,7 +80,8 @@ static tw_status load_weights(tw_model *m, const twi_zoo_variant *v, bool has_to
 }
 
 tw_model *twi_open_architecture(const char *name, const twi_zoo_options *o, const char *weights,
-                                const twi_load_options *loading, uint64_t seed, char **source, tw_err *err)
+                                const twi_load_options *loading, uint64_t seed, char **source,
+                                twi_load_report *report, tw_err *err)
 {
     const twi_zoo_family *family;
     const twi_zoo_variant *v = twi_zoo_find(name, &family, err);
@@ -92,7 +92,7 @@ tw_model *twi_open_architecture(const char *name, const twi_zoo_options *o, cons
         return NULL;
     tw_status status = twi_memory_check_weights(m, err);
     if (!status && !zoo.is_random)
-        status = load_weights(m, v, o->has_top, weights, loading, source, err);
+        status = load_weights(m, v, o->has_top, weights, loading, source, report, err);
     if (!status)
         status = twi_model_initialize(m, seed, twi_initializer_fill, err);
     if (!status)

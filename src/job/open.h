@@ -11,9 +11,10 @@ tw_model *twi_open_file(const char *path, const twi_load_options *o, twi_load_re
 bool twi_is_architecture(const char *name);
 
 // An architecture with weights: "imagenet", "none" (drawn from seed) or a file. *source (may be NULL, twi_free) says where
-// they came from. TW_EUNUSABLE with advice where they are not found.
+// they came from, *report (may be NULL) what did not fit by name. TW_EUNUSABLE with advice where they are not found.
 tw_model *twi_open_architecture(const char *name, const twi_zoo_options *o, const char *weights,
-                                const twi_load_options *loading, uint64_t seed, char **source, tw_err *err);
+                                const twi_load_options *loading, uint64_t seed, char **source,
+                                twi_load_report *report, tw_err *err);
 
 // How photos become this model's pixels: what the model's info says; `preprocess` (may be NULL) overrides the pixel mode.
 // TW_EUNUSABLE asking for --preprocess where nothing says so.

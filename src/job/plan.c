@@ -15,7 +15,8 @@ static tw_model *open_model(const tw_plan_options *o, tw_err *err)
 {
     if (twi_is_architecture(o->model)) {
         twi_zoo_options zoo = {.has_top = !o->no_top};
-        return twi_open_architecture(o->model, &zoo, o->weights ? o->weights : "none", NULL, 1, NULL, err);
+        return twi_open_architecture(o->model, &zoo, o->weights ? o->weights : "none", NULL, 1, NULL, NULL,
+                                     err);
     }
     twi_load_options loading = {0};
     twi_load_report report = {0};

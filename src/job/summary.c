@@ -22,7 +22,7 @@ static tw_model *open_model(const tw_summary_options *o, tw_err *err)
                            .classes = o->classes,
                            .is_random = o->weights && twi_str_same(o->weights, "none")};
     if (o->weights && !zoo.is_random)
-        return twi_open_architecture(o->model, &zoo, o->weights, NULL, 1, NULL, err);
+        return twi_open_architecture(o->model, &zoo, o->weights, NULL, 1, NULL, NULL, err);
     // Counts and shapes need no weights, so none are drawn.
     return twi_zoo_build(o->model, &zoo, err);
 }

@@ -98,6 +98,16 @@ static void say_classifier(training *t)
                  "the frozen trunk has random weights: it has learned nothing (--freeze none trains it)");
 }
 
+static void say_loaded(training *t)
+{
+    const twi_classifier *c = &t->classifier;
+    const char *from = c->weights_source ? c->weights_source : t->o->model;
+    if (c->loaded.skipped.n)
+        twi_note(t->tw, "not loaded from %s: %s", from, c->loaded.skipped.text);
+    if (c->loaded.left_over.n)
+        twi_note(t->tw, "left over in %s: %s", from, c->loaded.left_over.text);
+}
+
 static tw_status build_classifier(training *t, tw_err *err)
 {
     const tw_train_options *o = t->o;
@@ -125,6 +135,7 @@ static tw_status build_classifier(training *t, tw_err *err)
     if (status)
         return status;
     say_classifier(t);
+    say_loaded(t);
     char *note = NULL;
     status = twi_model_check_surgery(t->classifier.model, &note, err);
     if (note)

@@ -52,7 +52,7 @@ static bool is_in_top(const char *name, const twi_zoo_options *without, const ch
 }
 
 static tw_model *from_architecture(const twi_classifier_options *o, char **source, char **dropped,
-                                   tw_err *err)
+                                   twi_load_report *report, tw_err *err)
 {
     bool replaces_output = twi_str_same(o->head, "output");
     twi_zoo_options zoo = {.has_top = o->top || replaces_output};
@@ -60,7 +60,8 @@ static tw_model *from_architecture(const twi_classifier_options *o, char **sourc
         zoo.input = TWI_SHAPE(o->input_size, o->input_size, 3);
     if (!zoo.has_top && o->cut && is_in_top(o->model, &zoo, o->cut))
         zoo.has_top = true;
-    tw_model *m = twi_open_architecture(o->model, &zoo, o->weights, &o->loading, o->seed, source, err);
+    tw_model *m =
+        twi_open_architecture(o->model, &zoo, o->weights, &o->loading, o->seed, source, report, err);
     const char *layer = o->cut ? o->cut : m && replaces_output ? before_output(m) : NULL;
     if (!m || (!o->cut && !replaces_output))
         return m;
@@ -88,11 +89,10 @@ static bool own_layer(const tw_model *m, const char *name)
     return false;
 }
 
-static tw_model *from_file(const twi_classifier_options *o, char **source, char **dropped, tw_err *err)
+static tw_model *from_file(const twi_classifier_options *o, char **source, char **dropped,
+                           twi_load_report *report, tw_err *err)
 {
-    twi_load_report report = {0};
-    tw_model *m = twi_open_file(o->model, &o->loading, &report, err);
-    twi_load_report_clear(&report);
+    tw_model *m = twi_open_file(o->model, &o->loading, report, err);
     if (!m)
         return NULL;
     tw_model *inner = inner_trunk(m), *part = NULL;
@@ -121,11 +121,13 @@ static tw_model *from_file(const twi_classifier_options *o, char **source, char 
     return part;
 }
 
-tw_model *twi_trunk_open(const twi_classifier_options *o, char **source, char **dropped, tw_err *err)
+tw_model *twi_trunk_open(const twi_classifier_options *o, char **source, char **dropped,
+                         twi_load_report *report, tw_err *err)
 {
     bool looks_like_file = access(o->model, F_OK) == 0 || strpbrk(o->model, "/.");
-    return looks_like_file && !twi_is_architecture(o->model) ? from_file(o, source, dropped, err)
-                                                             : from_architecture(o, source, dropped, err);
+    return looks_like_file && !twi_is_architecture(o->model)
+               ? from_file(o, source, dropped, report, err)
+               : from_architecture(o, source, dropped, report, err);
 }
 
 // ------------------------------------------------------------------------------------------------------------- freezing

@@ -6,7 +6,8 @@
 #include "layer/spec.h"
 
 // A functional model that gives the features the head starts from. Outputs as twi_classifier.
-tw_model *twi_trunk_open(const twi_classifier_options *o, char **source, char **dropped, tw_err *err);
+tw_model *twi_trunk_open(const twi_classifier_options *o, char **source, char **dropped,
+                         twi_load_report *report, tw_err *err);
 // BatchNormalization everywhere below: frozen, so that it runs in inference mode (as Keras does where trainable is False).
 void twi_trunk_freeze_norms(tw_model *trunk);
 // Freezes all layers before the named one, in model.layers order.

@@ -31,6 +31,9 @@ def branches(i):
     yield 1. - L.Rescaling(.5, offset=.1)(L.Activation("hard_sigmoid")(x))
     yield L.Activation(keras.activations.exponential)(L.Activation("tanh")(x))
     yield L.ReLU(max_value=1.5, negative_slope=.1, threshold=.3)(x)
+    yield L.Activation("log_softmax")(L.Activation("squareplus")(x))
+    yield L.Add()([L.Activation(f)(x) for f in ("soft_shrink", "hard_shrink", "sparse_plus", "sparse_sigmoid")])
+    yield L.Add()([L.Activation(f)(x) for f in ("tanh_shrink", "hard_tanh", "log_sigmoid", "celu")])
 
 
 def everything():

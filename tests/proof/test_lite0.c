@@ -72,7 +72,7 @@ static tw_model *lite0(void)
 {
     tw_err err = {0};
     tw_model *m = twi_open_architecture("efficientnet-lite0", &(twi_zoo_options){.has_top = true}, "imagenet",
-                                        NULL, 1, NULL, &err);
+                                        NULL, 1, NULL, NULL, &err);
     expect_ok(err);
     return m;
 }
@@ -276,7 +276,7 @@ static void features_are_pytorchs(void **state)
     (void)state;
     tw_err err = {0};
     tw_model *m = twi_open_architecture("efficientnet-lite0", &(twi_zoo_options){.pooling = "avg"},
-                                        "imagenet", NULL, 1, NULL, &err);
+                                        "imagenet", NULL, 1, NULL, NULL, &err);
     expect_ok(err);
     twi_model_set_trainable(m, false);
     pass p = pass_of(m, NULL, false);
