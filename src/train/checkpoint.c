@@ -159,9 +159,9 @@ static tw_status read_sizes(twi_source *src, const json_t *list, int *n, int64_t
     float **blobs = twi_new(count, sizeof *blobs, "a checkpoint", err);
     for (size_t i = 0; sizes && i < count; i++)
         sizes[i] = json_integer_value(json_array_get(list, i));
-    *n = (int)count;
     *size = sizes;
     *data = blobs;
+    *n = sizes && blobs ? (int)count : 0; // what is cleared later
     return sizes && blobs ? TW_OK : TW_ENOMEM;
 }
 
@@ -227,6 +227,17 @@ static void read_numbers(const json_t *header, twi_fit_state *s)
     }
 }
 
+// What the header says must agree with itself: copies are used in the sizes of their weights, epochs by their number.
+static tw_status check_state(const twi_source *src, const twi_fit_state *s, const int64_t *best_size,
+                             tw_err *err)
+{
+    bool fits = s->next_epoch >= 0 && s->history.best_epoch >= -1 &&
+                s->history.best_epoch < (int64_t)s->history.epochs.n;
+    for (int i = 0; i < s->n_weights; i++)
+        fits = fits && (best_size[i] == 0 || best_size[i] == s->weight_size[i]);
+    return fits ? TW_OK : twi_fail_at(err, TW_EMALFORMED, src->name, -1, "%s contradicts itself", src->name);
+}
+
 static tw_status read_state(twi_source *src, const json_t *header, uint64_t at, twi_fit_state *s, tw_err *err)
 {
     s->next_epoch = twi_json_int(header, "next_epoch", 0);
@@ -244,9 +255,15 @@ static tw_status read_state(twi_source *src, const json_t *header, uint64_t at, 
         status = read_sizes(src, json_object_get(header, "best_weights"), &n_best, &best_size, &s->best, err);
     if (!status)
         status = read_sizes(src, json_object_get(header, "slots"), &s->n_slots, &s->slot_size, &s->slot, err);
-    if (!status && n_best != s->n_weights)
-        status = twi_fail_at(err, TW_EMALFORMED, src->name, -1, "%s: best weights do not match the weights",
-                             src->name);
+    if (n_best != s->n_weights) { // and there would be fewer than are cleared later
+        twi_free(s->best);
+        s->best = NULL;
+        status = status ? status
+                        : twi_fail_at(err, TW_EMALFORMED, src->name, -1,
+                                      "%s: best weights do not match the weights", src->name);
+    }
+    if (!status)
+        status = check_state(src, s, best_size, err);
     if (!status)
         status = read_blobs(src, &at, s->n_weights, s->weight_size, s->weight, err);
     if (!status)

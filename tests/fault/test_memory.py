@@ -4,6 +4,7 @@ import json
 import re
 import resource
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -113,6 +114,31 @@ class Memory(unittest.TestCase):
         result = self.limited(100 * MB, "train", self.photos, "--model", "convnext_large", "--weights", "none", "--cache", "off",
                               "--output-dir", self.at / "never")
         self.refused(result, "convnext_large' alone needs about .* of memory; the limit of address space")
+
+    def peak(self, *words):
+        """(exit code, messages, most memory in bytes) of the program, measured by a process of its own."""
+        measure = ("import resource, subprocess, sys; r = subprocess.run(sys.argv[1:], capture_output=True, text=True);"
+                   "print(r.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, r.stderr)")
+        result = subprocess.run([sys.executable, "-c", measure, str(PROGRAM), *map(str, words)], capture_output=True, text=True)
+        code, most, says = result.stdout.split(" ", 2)
+        return int(code), says, int(most)
+
+    def test_loading_takes_what_the_network_needs_and_little_more(self):
+        # The promise is 64 MB beside the weights; that files are not read whole shows in less.
+        network, more = ["vgg16", "--no-top"], 24 * MB
+        _, _, empty = self.peak("summary", *network)
+        for ending in (".weights.h5", ".h5", ".keras", ".safetensors"):
+            file = self.at / f"large{ending}"
+            run("convert", network[0], file, "--weights", "none", "--no-top")
+            with self.subTest(ending):
+                code, says, most = self.peak("summary", *network, "--weights", file)
+                self.assertEqual(code, 0, says)
+                self.assertLess(most, empty + 14714688 * 4 + more)
+                # A network of 2 MB that a file of 59 MB does not fit.
+                code, says, most = self.peak("summary", "mobilenet_v2:0.35", "--no-top", "--weights", file)
+                self.assertEqual(code, 3, says)
+                self.assertLess(most, empty + more)
+            file.unlink()
 
 
 if __name__ == "__main__":
