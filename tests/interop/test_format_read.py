@@ -211,7 +211,8 @@ def test_teachable_machine_predicts_as_its_network_built_in_keras(shared, tmp_pa
                 v.assign(f[f"model_weights/{group}/{layer.name}/{kind}:0"][...])
     x = pictures(2, 224, 224, 3) / 127.5 - 1
     y = expected(model, x)
-    assert_same(predict(tmp_path, x, y, model=file), y)
+    ours = predict(tmp_path, x, y, model=file)
+    assert_same(ours, y, allowed(model, x, differs(ours, y)))
 
 
 def test_published_weights_load_into_the_architecture(shared, tmp_path):
