@@ -76,7 +76,7 @@ def repository():
     files = {}
     for folder in ("src", "include", "cmake", "tools"):
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.is_file():
+            if path.is_file() and "__pycache__" not in path.parts:
                 files[str(path.relative_to(ROOT))] = path.read_text()
     files["CMakeLists.txt"] = (ROOT / "CMakeLists.txt").read_text()
     return files
