@@ -1,8 +1,11 @@
 """Every network of Keras Applications: layers, shapes, counts and numbers are those of real Keras."""
+import io
 import json
 import os
 import subprocess
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -95,32 +98,135 @@ def test_layers_shapes_and_counts_are_those_of_keras(app, top, monkeypatch):
                               "non_trainable": count(model.non_trainable_weights)}
 
 
-def tried(app, tmp_path):
-    """A network of Keras with calibrated weights, pictures, what each of its layers gives, and how far that moves with rounding."""
-    model = app.keras(input_shape=(app.size, app.size, 3), classes=10)
-    # Statistics over four small maps would be nearly those of noise, which magnifies rounding.
-    x = pictures(16, app.size, app.size, 3)
-    if model.layers[1].__class__.__name__ not in ("Rescaling", "Normalization"):
-        x = x / 127.5 - 1
-    calibrate(model, x)
-    outputs = EveryOutput(model)
-    # Probabilities that tell pictures apart.
-    logits = np.log(np.maximum(list(outputs(x).values())[-1], 1e-30))
-    last = [l for l in model.layers if hasattr(l, "kernel")][-1]
-    last.kernel.assign(last.kernel.value * np.float32(1.5 / np.std(logits - logits.mean(0))))
-    y = outputs(x)
-    assert_lively([list(y.values())[-1]])
-    model.save_weights(tmp_path / "w.weights.h5")
-    return model, x, y, outputs(x, ROUNDING)
-
-
 # Some roundings of a weight.
 ROUNDING = 4e-7
 
 
-@pytest.mark.parametrize("app", applications(*HEAVY))
-def test_every_layer_computes_what_keras_computes(app, tmp_path):
-    model, x, y, moved = tried(app, tmp_path)
-    ours = our_outputs(tmp_path, x, zoo=app.name, top=1, input=f"{app.size},{app.size},3", classes=10, random=1,
-                       weights=tmp_path / "w.weights.h5")
-    print(f"{app.name}: {len(y)} layers, {assert_layers_within(ours, y, moved)}")
+class Trial:
+    """A network of Keras with calibrated weights, pictures, what each of its layers gives, and how far that moves with rounding."""
+
+    def __init__(self, app, folder):
+        self.app, self.folder = app, folder
+        self.model = model = app.keras(input_shape=(app.size, app.size, 3), classes=10)
+        # Statistics over four small maps would be nearly those of noise, which magnifies rounding.
+        x = pictures(16, app.size, app.size, 3)
+        if model.layers[1].__class__.__name__ not in ("Rescaling", "Normalization"):
+            x = x / 127.5 - 1
+        calibrate(model, x)
+        outputs = EveryOutput(model)
+        # Probabilities that tell pictures apart.
+        logits = np.log(np.maximum(list(outputs(x).values())[-1], 1e-30))
+        last = [l for l in model.layers if hasattr(l, "kernel")][-1]
+        last.kernel.assign(last.kernel.value * np.float32(1.5 / np.std(logits - logits.mean(0))))
+        self.x, self.y, self.moved = x, outputs(x), outputs(x, ROUNDING)
+        assert_lively([list(self.y.values())[-1]])
+
+    def compare(self, **options):
+        return assert_layers_within(our_outputs(self.folder, self.x, **options), self.y, self.moved)
+
+
+@pytest.fixture(scope="module")
+def trial(request, tmp_path_factory):
+    keras.utils.clear_session()
+    return Trial(request.param, tmp_path_factory.mktemp("trial"))
+
+
+@pytest.mark.parametrize("trial", applications(*HEAVY), indirect=True)
+def test_every_layer_computes_what_keras_computes(trial):
+    app, weights = trial.app, trial.folder / "w.weights.h5"
+    trial.model.save_weights(weights)
+    worst = trial.compare(zoo=app.name, top=1, input=f"{app.size},{app.size},3", classes=10, random=1, weights=weights)
+    print(f"{app.name}: {len(trial.y)} layers, {worst}")
+
+
+# Mistakes that a port of a network makes. Each changes a layer's config or its weights, the first where it can be made, and
+# returns that layer's name, or None where the network has no such layer.
+
+def first(layers, *classes, having=lambda config: True):
+    return next((l["config"] for l in layers if l["class_name"] in classes and having(l["config"])), None)
+
+
+def another_epsilon(layers, weights):
+    config = first(layers, "BatchNormalization", "LayerNormalization")
+    if config:
+        config["epsilon"] = 1e-2 if config["epsilon"] < 1e-4 else 1e-5
+        return config["name"]
+
+
+def the_other_side_padded(layers, weights):
+    config = first(layers, "ZeroPadding2D", having=lambda c: c["padding"][0][0] != c["padding"][0][1])
+    if config:
+        config["padding"] = [side[::-1] for side in config["padding"]]
+        return config["name"]
+
+
+def no_padding_asked(layers, weights):
+    """Pooling that should lose its border keeps it: the counts stay, the numbers do not."""
+    config = first(layers, "AveragePooling2D", having=lambda c: c["padding"] == "same" and c["strides"] == [1, 1])
+    if config:
+        config["pool_size"] = [5, 5]
+        return config["name"]
+
+
+def another_activation(layers, weights):
+    config = first(layers, "Activation", "Conv2D", having=lambda c: c["activation"] not in ("linear", "softmax"))
+    relu = first(layers, "ReLU")
+    if config:
+        config["activation"] = "leaky_relu" if config["activation"] != "leaky_relu" else "relu"
+    elif relu:
+        relu["negative_slope"] = .1
+    return (config or relu or {}).get("name")
+
+
+def no_scale(layers, weights):
+    for config in (first(layers, c) for c in ("LayerScale", "BatchNormalization")):
+        if config:
+            weights(config["name"])["0"][...] = 1
+            return config["name"]
+    config = first(layers, "Rescaling")
+    if config:
+        config["scale"] = 1.
+        return config["name"]
+
+
+def transposed_kernel(layers, weights):
+    config = first(layers, "Conv2D", having=lambda c: c["kernel_size"][0] == c["kernel_size"][1] > 1)
+    kernel = weights(config["name"])["0"]
+    kernel[...] = kernel[()].swapaxes(0, 1)
+    return config["name"]
+
+
+MISTAKES = [another_epsilon, the_other_side_padded, no_padding_asked, another_activation, no_scale, transposed_kernel]
+
+
+def mistaken(right, wrong, mistake):
+    """A copy of a .keras file with a mistake in it; the name of its layer, or None."""
+    with zipfile.ZipFile(right) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config, buffer = json.loads(members["config.json"]), io.BytesIO(members["model.weights.h5"])
+    with h5py.File(buffer, "r+") as file:
+        groups = {}
+        file.visititems(lambda _, item: groups.setdefault(item.attrs.get("name"), item) and None)
+        where = mistake(config["config"]["layers"], groups.__getitem__)
+    members |= {"config.json": json.dumps(config), "model.weights.h5": buffer.getvalue()}
+    with zipfile.ZipFile(wrong, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return where
+
+
+@pytest.mark.parametrize("trial", applications(*HEAVY), indirect=True)
+def test_a_mistake_in_it_is_seen(trial):
+    right, wrong = trial.folder / "m.keras", trial.folder / "wrong.keras"
+    trial.model.save(right)
+    trial.compare(model=right)
+    names, seen = list(trial.y), []
+    for mistake in MISTAKES:
+        where = mistaken(right, wrong, mistake)
+        if where:
+            with pytest.raises(AssertionError, match="of its standard deviation") as found:
+                trial.compare(model=wrong)
+            assert names.index(str(found.value).split(":")[0]) == names.index(where), f"{mistake.__name__}: {found.value}"
+            seen.append(mistake.__name__)
+    assert len(seen) >= 2
+    print(f"{trial.app.name}: {', '.join(seen)}")
