@@ -207,6 +207,22 @@ typedef struct tw_flatten_options {
 TW_API tw_layer_spec tw_flatten_(const tw_flatten_options *o);
 #define tw_flatten(...) tw_flatten_(&(tw_flatten_options){.reserved_ = 0, __VA_ARGS__})
 
+// GaussianDropout: multiplies with normal numbers around 1 while training.
+typedef struct tw_gaussian_dropout_options {
+    double rate;                             // variance of the factors: rate / (1 - rate); required
+    const char *name;                        // of the layer; [Keras's automatic name]
+} tw_gaussian_dropout_options;
+TW_API tw_layer_spec tw_gaussian_dropout_(const tw_gaussian_dropout_options *o);
+#define tw_gaussian_dropout(...) tw_gaussian_dropout_(&(tw_gaussian_dropout_options){.rate = __VA_ARGS__})
+
+// GaussianNoise: adds normal numbers while training.
+typedef struct tw_gaussian_noise_options {
+    double stddev;                           // standard deviation of what is added; required
+    const char *name;                        // of the layer; [Keras's automatic name]
+} tw_gaussian_noise_options;
+TW_API tw_layer_spec tw_gaussian_noise_(const tw_gaussian_noise_options *o);
+#define tw_gaussian_noise(...) tw_gaussian_noise_(&(tw_gaussian_noise_options){.stddev = __VA_ARGS__})
+
 // GlobalAveragePooling2D: mean of each channel.
 typedef struct tw_global_average_pooling2d_options {
     int64_t reserved_;                       // not used: all options may be left out

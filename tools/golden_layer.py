@@ -63,6 +63,8 @@ def cases():
     yield "elu", L.ELU(0.7), P
     yield "softmax", L.Softmax(), (2, 9)
     yield "dropout", L.Dropout(0.4), P
+    yield "gaussian_dropout", L.GaussianDropout(0.4), P
+    yield "gaussian_noise", L.GaussianNoise(0.4), P
     yield "spatial_dropout2d", L.SpatialDropout2D(0.4), P
     yield "stochastic_depth", StochasticDepth(0.3), P
     yield "layer_scale", LayerScale(0.3, 4), P
@@ -151,7 +153,7 @@ def run_case(rng, layer, shapes, training=False):
         layer.finalize_state()
     result = {"config": layer.get_config(), "training": training, "inputs": [array(v) for v in inputs],
               "weights": [array(v) for v in values]}
-    has_mode = isinstance(layer, (L.BatchNormalization, L.Dropout, L.SpatialDropout2D, StochasticDepth))
+    has_mode = isinstance(layer, (L.BatchNormalization, L.Dropout, L.GaussianDropout, L.GaussianNoise, L.SpatialDropout2D, StochasticDepth))
     result["output"] = array(layer(x, training=training) if has_mode else layer(x))
     if training:
         result["after"] = [array(w) for w in layer.get_weights()]

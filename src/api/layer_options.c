@@ -186,6 +186,22 @@ tw_layer_spec tw_flatten_(const tw_flatten_options *o)
     return twi_spec_write("Flatten", flatten_rows, o, o ? o->name : NULL, false);
 }
 
+static const twi_option_row gaussian_dropout_rows[] = {
+    {"rate", offsetof(tw_gaussian_dropout_options, rate)},
+    {0}};
+tw_layer_spec tw_gaussian_dropout_(const tw_gaussian_dropout_options *o)
+{
+    return twi_spec_write("GaussianDropout", gaussian_dropout_rows, o, o ? o->name : NULL, false);
+}
+
+static const twi_option_row gaussian_noise_rows[] = {
+    {"stddev", offsetof(tw_gaussian_noise_options, stddev)},
+    {0}};
+tw_layer_spec tw_gaussian_noise_(const tw_gaussian_noise_options *o)
+{
+    return twi_spec_write("GaussianNoise", gaussian_noise_rows, o, o ? o->name : NULL, false);
+}
+
 static const twi_option_row global_average_pooling2d_rows[] = {
     {"data_format", offsetof(tw_global_average_pooling2d_options, data_format)},
     {"keepdims", offsetof(tw_global_average_pooling2d_options, keepdims)},

@@ -77,6 +77,8 @@ tw_status twi_training_batch(training *t, const char *stage, twi_fit_options *o,
     if (status)
         return status;
     o->batch_size = t->batch_size[t->phase] = b.chosen;
+    if (!b.n) // stopped before anything was measured: the fit will see that too
+        return TW_OK;
     json_t *list = json_array();
     for (int i = 0; i < b.n; i++)
         json_array_append_new(list, json_pack("{sI sf}", "size", (json_int_t)b.size[i], "photos_per_second",

@@ -309,9 +309,16 @@ static void say_end(training *t)
 static tw_status find_rate(training *t, twi_fit_options *o, tw_err *err)
 {
     twi_rates rates;
-    tw_status status = twi_find_rate(t->classifier.model, &t->part[TWI_TRAIN].samples, o, &rates, err);
-    if (status)
+    tw_err own = {0};
+    tw_status status = twi_find_rate(t->classifier.model, &t->part[TWI_TRAIN].samples, o, &rates, &own);
+    if (status && twi_is_cancelled(t->tw)) { // the fit stops by itself
+        o->learning_rate = t->optimizer.kind->args[0].otherwise;
+        return TW_OK;
+    }
+    if (status) {
+        *err = own;
         return status;
+    }
     json_t *rate = json_array(), *loss = json_array();
     for (int i = 0; i < rates.n; i++) {
         json_array_append_new(rate, json_real(rates.rate[i]));

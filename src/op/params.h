@@ -138,6 +138,14 @@ typedef struct twi_dropout_params {
 } twi_dropout_params;
 twi_value twi_emit_dropout(twi_emitter *e, twi_value x, const twi_dropout_params *p);
 
+// noise: y = x · (1 + stddev · z) with is_factor, else y = x + stddev · z; z normal, of the stream (seed, DROPOUT, step, layer_id).
+typedef struct twi_noise_params {
+    double stddev;
+    bool is_factor;
+    uint32_t layer_id;
+} twi_noise_params;
+twi_value twi_emit_noise(twi_emitter *e, twi_value x, const twi_noise_params *p);
+
 // resample h and w to out[0] × out[1]: nearest or bilinear (half-pixel centres), as Keras's UpSampling2D and Resizing.
 typedef struct twi_resample_params {
     bool is_bilinear;

@@ -380,6 +380,47 @@ static void dropout_of_whole_photos_repeats_its_mask(void **state)
     assert_in_range(kept, 16, 48);
 }
 
+// ------------------------------------------------------------------------------------------------------------ noise
+
+static void disturb(const twi_noise_params *p, float value, float *y)
+{
+    float *x = twi_new(MANY, sizeof *x, "x", NULL);
+    assert_non_null(x);
+    for (int i = 0; i < MANY; i++)
+        x[i] = value;
+    tw_shape s = S(MANY);
+    twi_op_call call = {.n_in = 1, .n_out = 1, .seed = 5, .step = 9};
+    call.in[0] = view(&s, x);
+    call.out[0] = view(&s, y);
+    twi_op_noise.forward(p, &call);
+    twi_free(x);
+}
+
+static void noise_is_normal_around_what_comes_in(void **state)
+{
+    (void)state;
+    float *y = twi_new(MANY, sizeof *y, "y", NULL);
+    assert_non_null(y);
+    const double stddev = sqrt(0.4 / 0.6); // GaussianDropout of 0.4
+    for (int is_factor = 0; is_factor < 2; is_factor++) {
+        double mean = 0, square = 0, fourth = 0, beside = 0, scale = is_factor ? 3 : 1;
+        disturb(&(twi_noise_params){.stddev = stddev, .is_factor = is_factor, .layer_id = 2}, 3, y);
+        for (int i = 0; i < MANY; i++)
+            mean += y[i] / MANY;
+        for (int i = 0; i < MANY; i++) {
+            double d = (y[i] - mean) / (stddev * scale);
+            square += d * d / MANY;
+            fourth += d * d * d * d / MANY;
+            beside += i ? d * (y[i - 1] - mean) / (stddev * scale) / MANY : 0;
+        }
+        expect_near(mean, 3, 4 * stddev * scale / sqrt(MANY));
+        expect_near(square, 1, 4 * sqrt(2.0 / MANY));
+        expect_near(fourth, 3, 4 * sqrt(96.0 / MANY));
+        expect_near(beside, 0, 4 / sqrt(MANY));
+    }
+    twi_free(y);
+}
+
 // ---------------------------------------------------------------------------------------------------------- errors
 
 static void bad_parameters_are_named(void **state)
@@ -529,6 +570,7 @@ int main(void)
         cmocka_unit_test(dropout_element_k_uses_number_k_of_the_stream),
         cmocka_unit_test(dropout_masks_differ_by_seed_step_and_layer_only),
         cmocka_unit_test(dropout_of_whole_photos_repeats_its_mask),
+        cmocka_unit_test(noise_is_normal_around_what_comes_in),
         cmocka_unit_test(bad_parameters_are_named),
         cmocka_unit_test(kernels_refuse_shapes_that_do_not_fit),
     };
