@@ -12,6 +12,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 
@@ -57,6 +58,19 @@ def tensors_of(model):
     return {weight.path.removeprefix("small/"): np.asarray(weight, "f4") for weight in model.weights}
 
 
+def diamonds():
+    """Groups that each hold the next one twice: 2^40 ways, and one in a circle."""
+    out = io.BytesIO()
+    with h5py.File(out, "w", libver="latest") as f:
+        group = f
+        for _ in range(40):
+            next_group = group.create_group("a")
+            group["b"] = next_group
+            group = next_group
+        group["back"] = f["a"]
+    return out.getvalue()
+
+
 def model_files(model):
     put("fuzz_model", "small.keras", saved(model, "small.keras"))
     put("fuzz_model", "small.h5", saved(model, "small.h5"))
@@ -72,6 +86,7 @@ def model_files(model):
         safetensors(tensors, lambda h: h["dense/kernel"].update(shape=[1 << 31, 1 << 31, 1 << 31])))
     put("fuzz_weights", "hostile_turned.safetensors",
         safetensors(tensors, lambda h: h["dense/kernel"].update(data_offsets=[32, 0])))
+    put("fuzz_weights", "hostile_diamonds.weights.h5", diamonds())
     put("fuzz_weights", "index.weights.json",
         json.dumps({"metadata": {"total_size": 1}, "weight_map": {"/layers/dense/vars": ["../../etc/passwd"],
                                                                   "/layers/conv/vars": "none.weights.h5"}}))
@@ -204,6 +219,7 @@ def checkpoint_files():
     put("fuzz_checkpoint", "hostile_header", b"TWCKPT2\n" + struct.pack("<Q", 1 << 60) + b"{}")
 
 
+keras.utils.set_random_seed(1)
 network = small()
 model_files(network)
 tfjs_files(network)

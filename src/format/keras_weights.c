@@ -235,10 +235,50 @@ static tw_status read_group(tree *t, const tw_model *m, twi_hdf5_object group)
 
 enum { GROUPS_MAX = 100000, DEPTH_MAX = 64 };
 
-static tw_status collect_groups(tree *t, twi_hdf5_object group, const char *name, int depth, founds *out)
+// Groups seen so far: links may lead to one group by many ways, and in circles. Open addressing; 0 is a free place.
+typedef struct seen {
+    twi_hdf5_object *at;
+    size_t n, room;
+} seen;
+
+static size_t place_of(const seen *s, twi_hdf5_object object)
+{
+    size_t i = (size_t)((uint64_t)object * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (s->room - 1);
+    while (s->at[i] && s->at[i] != object)
+        i = (i + 1) & (s->room - 1);
+    return i;
+}
+
+// *is_new: it was not. TW_ENOMEM.
+static tw_status see(seen *s, twi_hdf5_object object, bool *is_new, tw_err *err)
+{
+    if (2 * s->n >= s->room) {
+        seen larger = {.n = s->n, .room = s->room ? 2 * s->room : 256};
+        larger.at = twi_new(larger.room, sizeof *larger.at, "a list of groups", err);
+        if (!larger.at)
+            return TW_ENOMEM;
+        for (size_t i = 0; i < s->room; i++)
+            if (s->at[i])
+                larger.at[place_of(&larger, s->at[i])] = s->at[i];
+        twi_free(s->at);
+        *s = larger;
+    }
+    size_t i = place_of(s, object);
+    *is_new = !s->at[i];
+    s->n += *is_new;
+    s->at[i] = object;
+    return TW_OK;
+}
+
+static tw_status collect_groups(tree *t, twi_hdf5_object group, const char *name, int depth, seen *known,
+                                founds *out)
 {
     twi_hdf5_texts members = {0};
-    tw_status status = depth < DEPTH_MAX ? twi_hdf5_members(t->file, group, &members, t->err) : TW_OK;
+    bool is_new = false;
+    tw_status status = see(known, group, &is_new, t->err);
+    if (status || !is_new || depth >= DEPTH_MAX)
+        return status;
+    status = twi_hdf5_members(t->file, group, &members, t->err);
     for (size_t i = 0; !status && i < members.n && out->n < GROUPS_MAX; i++) {
         twi_hdf5_object object = 0;
         status = twi_hdf5_find(t->file, group, members.at[i], &object, t->err);
@@ -247,7 +287,7 @@ static tw_status collect_groups(tree *t, twi_hdf5_object group, const char *name
         if (strcmp(members.at[i], "vars") == 0)
             status = push_group(t, group, name, out);
         else
-            status = collect_groups(t, object, members.at[i], depth + 1, out);
+            status = collect_groups(t, object, members.at[i], depth + 1, known, out);
     }
     twi_hdf5_texts_clear(&members);
     return status;
@@ -287,7 +327,9 @@ static tw_status read_anywhere(tree *t, tw_model *m, twi_hdf5_object root, bool 
     tw_status status = twi_model_weights(m, &all, t->err);
     if (status)
         return status;
-    status = collect_groups(t, root, "", 0, &f);
+    seen known = {0};
+    status = collect_groups(t, root, "", 0, &known, &f);
+    twi_free(known.at);
     for (size_t i = f.n; i-- > 0;)
         if (!f.at[i].has_data) { // a nest may be named as its layer is
             twi_free(f.at[i].name);
