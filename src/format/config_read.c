@@ -96,7 +96,7 @@ static bool is_augmentation(const json_t *object)
     static const char *const names[] = {"RandomFlip",        "RandomRotation", "RandomZoom",
                                         "RandomTranslation", "RandomContrast", "RandomBrightness",
                                         "RandomShear",       "RandomHue",      "RandomSaturation",
-                                        "RandomErasing",     "RandAugment",    "GaussianNoise"};
+                                        "RandomErasing",     "RandAugment"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(class_of(object), names[i]) == 0)
             return true;

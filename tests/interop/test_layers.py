@@ -57,6 +57,8 @@ def more():
     yield "softmax", L.Softmax(axis=1), (2, 9)
     yield "dropout", L.Dropout(.3, noise_shape=(None, 1, 1, 4)), Q
     yield "dropout", L.Dropout(0), (2, 9)
+    yield "gaussian_dropout", L.GaussianDropout(.1, seed=3), (2, 9)
+    yield "gaussian_noise", L.GaussianNoise(1.), (2, 9)
     yield "spatial_dropout2d", L.SpatialDropout2D(.9), Q
     yield "stochastic_depth", StochasticDepth(.9), Q
     yield "layer_scale", LayerScale(1., 5), (2, 5)
@@ -213,7 +215,7 @@ def test_a_layer_is_keras_s_layer(kind, cases, tmp_path):
     model, branches = side_by_side(cases)
     x = fill(model, branches, rng)
     dy = rng.normal(0, 1, (BATCH, *model.output_shape[1:])).astype(np.float32)
-    is_random = kind in ("dropout", "spatial_dropout2d", "stochastic_depth")
+    is_random = kind in ("dropout", "gaussian_dropout", "gaussian_noise", "spatial_dropout2d", "stochastic_depth")
     y, gradients = results(model, x if len(x) > 1 else x[0], dy, training=not is_random)
     file = tmp_path / "m.keras"
     model.save(file)
