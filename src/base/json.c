@@ -12,7 +12,10 @@ json_t *twi_json_parse(const char *name, const void *bytes, size_t n, tw_err *er
 {
     json_error_t why;
     json_t *value = json_loadb(bytes, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
-    if (!value)
+    if (!value &&
+        (!*why.text || json_error_code(&why) == json_error_out_of_memory)) // it says nothing of most lacks
+        twi_fail(err, TW_ENOMEM, "not enough memory to read the JSON of %s", name);
+    else if (!value)
         twi_fail_at(err, TW_EMALFORMED, name, why.position, "%s: not valid JSON: line %d, column %d: %s",
                     name, why.line, why.column, why.text);
     return value;

@@ -170,6 +170,12 @@ bool twi_room_is_there(size_t bytes)
     return p != MAP_FAILED && munmap(p, bytes) == 0;
 }
 
+bool twi_room_is_limited(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
 // ---------------------------------------------------------------------------------------------------------------- texts
 
 tw_status twi_bytes_read(const char *text, const char *where, int64_t *bytes, tw_err *err)

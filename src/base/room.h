@@ -18,6 +18,9 @@ twi_room twi_room_at(const char *root);
 // Whether the system would give so many bytes just now: asked of it without keeping any. Costs two system calls.
 bool twi_room_is_there(size_t bytes);
 
+// Whether address space is limited (ulimit -v): then even small allocations may fail.
+bool twi_room_is_limited(void);
+
 // Bytes from text: "2G", "1.5 GB", "500M", "65536"; k, M, G, T are powers of 1024 where followed by "iB", else of 1000.
 // TW_EINVAL naming `where` ("--memory").
 tw_status twi_bytes_read(const char *text, const char *where, int64_t *bytes, tw_err *err);

@@ -2,6 +2,8 @@
 
 #include "engine/inside.h"
 
+#include "base/team.h"
+
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -238,7 +240,7 @@ static tw_status cut(twi_plan *plan, const tw_model *m, const twi_plan_options *
 
 // A head on cached features takes microseconds a step: several threads would wait for each other longer than they work, and
 // much longer where another program has one of the cores.
-static void limit_threads(twi_plan *plan)
+static tw_status limit_threads(twi_plan *plan, tw_err *err)
 {
     int64_t work = 0;
     for (size_t i = 0; i < plan->program.ops.n && work < WORK_FOR_THREADS; i++) {
@@ -250,6 +252,7 @@ static void limit_threads(twi_plan *plan)
     if (work < WORK_FOR_THREADS)
         plan->o.threads = 1;
     omp_set_num_threads(plan->o.threads);
+    return plan->o.is_estimate ? TW_OK : twi_team_start(plan->o.threads, err);
 }
 
 static tw_status build(twi_plan *plan, twi_plan_builder *b, tw_err *err)
@@ -258,7 +261,7 @@ static tw_status build(twi_plan *plan, twi_plan_builder *b, tw_err *err)
     if (!status)
         status = twi_plan_prune_constants(plan, err);
     if (!status)
-        limit_threads(plan);
+        status = limit_threads(plan, err);
     if (!status && !plan->o.no_fusion)
         status = twi_plan_take_padding(plan, err);
     if (!status && !plan->o.no_fusion)

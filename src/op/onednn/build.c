@@ -5,8 +5,6 @@
 
 #include "op/onednn/dnnl.h"
 
-#include "base/room.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -325,16 +323,11 @@ static void push_step(twi_builder *b, twi_step *step)
     *step = (twi_step){0};
 }
 
-// The library generates code into memory it does not check for: without this, it ends the program where memory is out.
-// Not by an allocation: freed among the library's small ones, it would leave a hole each time.
 static tw_status check_room(const char *name, tw_err *err)
 {
-    const size_t bytes = 4 << 20;
-    if (twi_room_is_there(bytes))
-        return TW_OK;
     char what[64];
     snprintf(what, sizeof what, "the code of a %s", name);
-    return twi_fail_memory(err, bytes, what);
+    return twi_dnnl_room(what, err);
 }
 
 // Binds the scratchpad and makes the primitive.

@@ -57,8 +57,12 @@ tw_status twi_layout_new(twi_layout **out, const tw_shape *shape, twi_axes axes,
 
 // ----------------------------------------------------------------------------------------------------------- engine
 
-// The CPU engine, made once per process and never destroyed; NULL with an error.
+// The CPU engine, made once per process and never destroyed; NULL with an error. Asked for by all that makes something of
+// the library, so it sees to it that there is room for that.
 dnnl_engine_t twi_engine(tw_err *err);
+// TW_ENOMEM "for `what`" where the library would not find the memory for one more thing: it does not check all of its small
+// allocations, nor the memory that it generates code into, and would end the program. Costs two system calls.
+tw_status twi_dnnl_room(const char *what, tw_err *err);
 // The processor (within ONEDNN_MAX_CPU_ISA) multiplies bf16 numbers.
 bool twi_has_bf16(void);
 // Puts a failure of the library into words; out of memory keeps its class.
