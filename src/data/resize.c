@@ -53,17 +53,29 @@ static inline float4 pixel4(const uint8_t *rgb)
     return (float4){rgb[0], rgb[1], rgb[2], 0};
 }
 
-// Stores three floats; the fourth lane never touches memory, since dst may end there.
-static inline void store3(const twi_pixels *p, float4 v, float *out)
+static inline float4 value_of(const twi_pixels *p, float4 v)
 {
     if (p->divides)
         v /= load4(p->divide);
     v -= load4(p->minus);
     if (p->divides_again)
         v /= load4(p->over);
-    out[0] = p->is_bgr ? v[2] : v[0];
+    return p->is_bgr ? (float4){v[2], v[1], v[0], v[3]} : v;
+}
+
+// Stores three floats; the fourth lane never touches memory, since dst may end there.
+static inline void store3(const twi_pixels *p, float4 v, float *out)
+{
+    v = value_of(p, v);
+    out[0] = v[0];
     out[1] = v[1];
-    out[2] = p->is_bgr ? v[0] : v[2];
+    out[2] = v[2];
+}
+
+// Stores a fourth, too: for a pixel that another follows.
+static inline void store4(const twi_pixels *p, float4 v, float *out)
+{
+    *(loose4 *)out = value_of(p, v);
 }
 
 void twi_pixels_put(const twi_pixels *p, const float rgb[3], float out[3])
@@ -116,6 +128,7 @@ static void taps_antialias(taps *t, int64_t begin, int64_t in, int64_t out)
         float norm = sum > 0 ? 1 / sum : 0;
         for (int32_t i = 0; i < n; i++)
             weight[i] *= norm;
+        memset(weight + n, 0, (size_t)(t->most - n) * sizeof *weight);
         t->first[x] = (int32_t)(begin + from);
         t->n[x] = n;
     }
@@ -178,8 +191,8 @@ static size_t align(size_t n)
 static size_t rows_bytes(const twi_resample *r)
 {
     switch (r->filter) {
-    case TWI_FILTER_TF_ANTIALIAS: // one row of the part
-        return ((size_t)r->wide * 3 + 4) * sizeof(float);
+    case TWI_FILTER_TF_ANTIALIAS: // one row of the part, and pixels behind it that taps without weight read
+        return ((size_t)(r->wide + most_taps(r->filter, r->wide, r->out_width)) * 3 + 4) * sizeof(float);
     case TWI_FILTER_TF: // two rows of the result, a vector a pixel
         return (size_t)r->out_width * 2 * sizeof(float4);
     case TWI_FILTER_PIL: // all rows, as wide as the result
@@ -239,23 +252,53 @@ TWI_VECTOR static void sum_rows(const uint8_t *from, int64_t stride, const float
     }
 }
 
+// One result of `count` taps. Inlined where count is known.
+static inline float4 sum_taps(const float *weight, const float *at, int32_t count)
+{
+    float4 sum = {0};
+    for (int32_t k = 0; k < count; k++)
+        sum += weight[k] * load4(at + 3 * k);
+    return sum;
+}
+
+// A row of the result. All its sums have the same number of taps, so there is no branch to guess; those beyond a result's own
+// weigh nothing.
+#define SUM_COLUMNS(count)                                                                    \
+    for (int64_t x = 0; x + 1 < n; x++, out += 3)                                             \
+        store4(pixels, sum_taps(t->at.f32 + x * t->most, row + t->first[x] * 3, count), out); \
+    break
+
+TWI_VECTOR static void sum_columns(const taps *t, int32_t most, const float *row, int64_t n,
+                                   const twi_pixels *pixels, float *out)
+{
+    switch (most) {
+    case 2:
+        SUM_COLUMNS(2);
+    case 3:
+        SUM_COLUMNS(3);
+    case 4:
+        SUM_COLUMNS(4);
+    case 5:
+        SUM_COLUMNS(5);
+    default:
+        SUM_COLUMNS(most);
+    }
+    store3(pixels, sum_taps(t->at.f32 + (n - 1) * t->most, row + t->first[n - 1] * 3, most), out);
+}
+
 static void run_antialias(const twi_resample *r, const twi_pixels *pixels, const layout *l, float *dst,
                           int64_t stride)
 {
     float *row = l->rows;
     int64_t source = r->picture->width * 3, n = r->wide * 3;
-    memset(row + n, 0, 4 * sizeof *row); // loaded beside the last pixel, never stored
+    int32_t most = 0;
+    for (int64_t x = 0; x < r->out_width; x++)
+        most = l->x.n[x] > most ? l->x.n[x] : most;
+    memset(row + n, 0, (size_t)(3 * l->x.most + 4) * sizeof *row);
     for (int64_t y = 0; y < r->out_height; y++) {
         const uint8_t *from = r->picture->rgb + l->y.first[y] * source + r->left * 3;
         sum_rows(from, source, l->y.at.f32 + y * l->y.most, l->y.n[y], n, row);
-        float *out = dst + y * stride;
-        for (int64_t x = 0; x < r->out_width; x++, out += 3) {
-            const float *weight = l->x.at.f32 + x * l->x.most, *at = row + l->x.first[x] * 3;
-            float4 sum = {0};
-            for (int32_t k = 0; k < l->x.n[x]; k++, at += 3)
-                sum += weight[k] * load4(at);
-            store3(pixels, sum, out);
-        }
+        sum_columns(&l->x, most, row, r->out_width, pixels, dst + y * stride);
     }
 }
 
