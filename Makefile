@@ -48,7 +48,7 @@ fuzz:            ## each fuzzer for SECONDS (60)
 	@cmake --preset fuzz > /dev/null && cmake --build build/fuzz
 	@tools/fuzz.sh $(or $(SECONDS_EACH),60)
 
-bench: build     ## trunks, steps, and the program as a user runs it; JSON lines (PHOTOS=FOLDER)
+bench: build     ## single ops, trunks, steps, and the program as a user runs it; JSON lines (PHOTOS=FOLDER)
 	@tools/bench.sh
 
 bench-peers: build ## the same work in PyTorch and OpenVINO beside ours: ratios (PEERS="--only photos")

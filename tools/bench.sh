@@ -1,9 +1,10 @@
 #!/bin/sh
-# The benchmarks without peers: trunks, fine-tuning steps, and the program as a user runs it. JSON lines.
+# The benchmarks without peers: single ops, trunks, fine-tuning steps, and the program as a user runs it. JSON lines.
 # Photos: $PHOTOS, or the shared cats and dogs beside the checkout, or the demo's stamps in the cache.
 set -eu
 cd "$(dirname "$0")/.."
 build=${BUILD:-build/release}
+"$build/bench/op"
 for net in efficientnet-lite0 mobilenet_v2 efficientnet_b0 resnet50 vgg16; do
     "$build/bench/trunk" "$net" --batch=2
 done

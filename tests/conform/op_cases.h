@@ -224,7 +224,7 @@ static inline float *numbers(const tw_shape *s)
 {
     float *data = twi_new_aligned((size_t)twi_shape_count(s), sizeof *data, "numbers", NULL);
     assert_non_null(data);
-    for (int64_t i = 0; i < twi_shape_count(s); i++)
+    for (int64_t i = 0, n = twi_shape_count(s); i < n; i++)
         data[i] = NAN; // what a kernel forgets to write is seen
     return data;
 }
@@ -267,7 +267,7 @@ static inline op_run case_run(const op_case *c)
         r.in[i] = numbers(&c->in[i]);
         r.grad_in[i] = numbers(&c->in[i]);
         bool is_above = c->fill == ABOVE || c->above >> i & 1;
-        for (int64_t j = 0; j < twi_shape_count(&c->in[i]); j++)
+        for (int64_t j = 0, n = twi_shape_count(&c->in[i]); j < n; j++)
             r.in[i][j] = (is_above ? 0.5f : -2) + (is_above ? 1.5f : 4) * twi_rng_uniform(&rng);
     }
     if (c->fill == APART)
@@ -275,7 +275,7 @@ static inline op_run case_run(const op_case *c)
     for (int i = 0; i < c->n_out; i++)
         r.out[i] = numbers(&c->out[i]);
     r.grad_out = numbers(&c->out[0]);
-    for (int64_t j = 0; j < twi_shape_count(&c->out[0]); j++)
+    for (int64_t j = 0, n = twi_shape_count(&c->out[0]); j < n; j++)
         r.grad_out[j] = 2 * twi_rng_uniform(&rng) - 1;
     return r;
 }

@@ -3,6 +3,7 @@
 
 #include "op_cases.h"
 
+#include "../../bench/problems.h"
 #include "base/pool.h"
 
 static const double exact = 1e-4, winograd = 1e-3, bf16 = 3e-2;
@@ -216,6 +217,41 @@ static void bf16_and_winograd_are_near_the_reference(void **state)
     (void)state;
     compare_all("bf16", TWI_FORWARD, false, bf16, with_bf16);
     compare_all("winograd", TWI_FORWARD, false, winograd, with_winograd);
+}
+
+// The op shapes of whole networks, on few pixels: what bench/op times.
+static void one_problem(void *self, const problem *p)
+{
+    op_case c = {.params = &p->params, .n_in = p->n_in, .n_out = 1, .out = {p->out}, .fill = SMOOTH};
+    char name[sizeof p->name + 8];
+    snprintf(name, sizeof name, "%s/%s", p->kind->name, p->name);
+    c.name = name;
+    memcpy(c.in, p->in, sizeof p->in);
+    int *n_served = self;
+    if (twi_shape_count(&p->in[p->n_in > 1]) >
+        4 << 20) { // 100 million weights: the reference would take seconds
+        ++*n_served;
+        return;
+    }
+    twi_kernel_request q = case_request(&c, TWI_FORWARD, TWI_DIRECT);
+    with_free_layouts(&q);
+    *n_served += compare(&c, &q, exact);
+    if (with_winograd(&q))
+        compare(&c, &q, winograd);
+}
+
+static void problems_of_whole_networks_are_the_references(void **state)
+{
+    (void)state;
+    static const char *const networks[] = {"efficientnet_b0", "mobilenet_v2", "resnet50", "vgg16"};
+    for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
+        char path[128];
+        int n_served = 0;
+        snprintf(path, sizeof path, "bench/problems/%s.txt", networks[i]);
+        int n = problems_read(path, 1, 3, one_problem, &n_served);
+        assert_true(n > 10);
+        assert_int_equal(n_served, n);
+    }
 }
 
 // Each gradient alone, and data and weights apart, as a partly frozen model asks for them.
@@ -456,6 +492,7 @@ int main(void)
         cmocka_unit_test(forward_is_the_references),
         cmocka_unit_test(forward_in_free_layouts_is_the_references),
         cmocka_unit_test(backward_is_the_references),
+        cmocka_unit_test(problems_of_whole_networks_are_the_references),
         cmocka_unit_test(single_gradients_are_the_references),
         cmocka_unit_test(bf16_and_winograd_are_near_the_reference),
         cmocka_unit_test(fused_kernels_are_the_references),
