@@ -183,7 +183,42 @@ def head(size, units):
     return task
 
 
+def exercise(name, keras_head, head, n_photos, epochs):
+    def task(o):
+        if not os.path.isdir(o.photos):
+            return None, "needs photos (--photos)"
+        some, topwork = some_photos(o, n_photos), os.path.join(o.build, "topwork")
+        out, trunk = os.path.join(o.scratch, "exercise"), os.path.join(o.scratch, f"{name}.keras")
+        subprocess.run([topwork, "convert", name, trunk, "--weights", "none", "--no-top", "--force", "--quiet"], check=True)
+        models = {mode: os.path.join(o.scratch, f"exercise-{mode}.keras") for mode in ("script", "features")}
+        sides = [Cold("topwork", "this tree", topwork, "train", some, "--model", trunk, "--head", head, "--epochs", epochs,
+                      "--patience", "0", "--cache", "off", "--output-dir", out, "--force", "--quiet")]
+        sides += [Cold(f"keras {mode}", "with TensorFlow", sys.executable, "keras_exercise.py", trunk, some, epochs, keras_head,
+                       mode, models[mode]) for mode in models]
+
+        def verify():
+            # The same network came out on all sides, its trunk as it went in. (A random trunk teaches its head little.)
+            code = ("import sys, keras, numpy as np\n"
+                    "flat = lambda m: [l for x in m.layers for l in (flat(x) if hasattr(x, 'layers') else [x])]\n"
+                    "loads = lambda p: [(w.shape, w.numpy()) for l in flat(keras.saving.load_model(p, compile=False)) "
+                    "for w in l.weights]\n"
+                    "trunk, *models = map(loads, sys.argv[1:])\n"
+                    "n = len(trunk)\n"
+                    "for m in models:\n"
+                    "    assert [s for s, _ in m] == [s for s, _ in models[0]] and len(m) > n\n"
+                    "    assert all((a == b).all() for (_, a), (_, b) in zip(trunk, m))\n")
+            done = subprocess.run([sys.executable, "-c", code, trunk, os.path.join(out, "model.keras"), *models.values()],
+                                  capture_output=True, text=True, env=PEER_ENVIRONMENT)
+            print(done.stderr[-300:] if done.returncode else "", end="", file=sys.stderr)
+            return done.returncode == 0
+        return sides, verify
+    task.__doc__ = f"{name} frozen, head {keras_head} + 1, {n_photos} photos, {epochs} epochs, model saved: whole runs a second."
+    return task
+
+
 TASKS = {"photos": photos, "decode": decode, "cold": cold, "head-lesson": head(25088, "4096,1024,1"), "head-small": head(1280, "256,1")}
+TASKS["exercise-mobilenet_v2"] = exercise("mobilenet_v2", "average", "gap", 500, 10)
+TASKS["exercise-vgg16"] = exercise("vgg16", "flatten,4096,1024", "flatten, dense:4096:relu, dense:1024:relu", 60, 5)
 TASKS.update({f"trunk-{n}": trunk(n) for n in ("efficientnet-lite0", "mobilenet_v2", "efficientnet_b0", "resnet50", "vgg16")})
 TASKS.update({f"step-{norms}-{n}": step(n, norms) for norms in ("frozen", "train")
               for n in ("efficientnet-lite0", "mobilenet_v2", "efficientnet_b0", "resnet50")})
@@ -218,7 +253,7 @@ def main():
             raise SystemExit(f"{name}: the sides do not compute the same: no time is printed")
         for side in sides:
             side.close()
-            print(json.dumps({"task": name, "side": side.name, "version": side.version, "value": round(side.best, 2), "cpu": cpu(),
+            print(json.dumps({"task": name, "side": side.name, "version": side.version, "value": round(side.best, 4), "cpu": cpu(),
                               "cores": len(os.sched_getaffinity(0))}), flush=True)
         best = max(sides[1:], key=lambda s: s.best)
         table.append((name, sides[0].best, best.best, best.name, sides[0].best / best.best))
