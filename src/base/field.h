@@ -45,6 +45,9 @@ const tw_field *twi_field_find(const tw_field *fields, const char *key);
 // Settings: text "l2:1e-4", "adam:learning_rate=1e-3", or JSON (name string, or {"class_name", "config"}); null = none.
 tw_status twi_setting_text(tw_setting *setting, const char *text, const tw_field *field, const char *where,
                            tw_err *err);
+// Several, "a:1, b:key=2", into at[most]; words that are none of them ("none") are left out.
+tw_status twi_settings_text(tw_setting *at, int most, int *n, const char *text, const tw_field *field,
+                            const char *where, tw_err *err);
 tw_status twi_setting_read(tw_setting *setting, const json_t *value, const tw_field *field, const char *where,
                            tw_err *err);
 json_t *twi_setting_write(const tw_setting *setting, const char *module);

@@ -164,6 +164,28 @@ tw_status twi_setting_text(tw_setting *setting, const char *text, const tw_field
     return status;
 }
 
+tw_status twi_settings_text(tw_setting *at, int most, int *n, const char *text, const tw_field *field,
+                            const char *where, tw_err *err)
+{
+    *n = 0;
+    char *copy = twi_strdup(text ? text : "", err), *rest = copy;
+    tw_status status = copy ? TW_OK : TW_ENOMEM;
+    while (!status && rest) {
+        char *word = strsep(&rest, ", ");
+        tw_setting one = {0};
+        if (*word)
+            status = twi_setting_text(&one, word, field, where, err);
+        if (status || !one.kind)
+            continue;
+        if (*n == most)
+            status = twi_fail(err, TW_EINVAL, "%s: more than %d %ss", where, most, field->key);
+        else
+            at[(*n)++] = one;
+    }
+    twi_free(copy);
+    return status;
+}
+
 // Config keys that Keras writes and that carry nothing for us.
 static bool is_ignored(const char *key)
 {

@@ -36,22 +36,7 @@ tw_status twi_augment_text(twi_augment *a, const char *text, const char *where, 
     static const tw_field field = {
         .key = "change", .type = TW_FIELD_SETTING, .find = twi_augment_find, .names = twi_augment_names};
     *a = (twi_augment){0};
-    char *copy = twi_strdup(text ? text : "", err), *rest = copy;
-    tw_status status = copy ? TW_OK : TW_ENOMEM;
-    while (!status && rest) {
-        char *word = strsep(&rest, ", ");
-        tw_setting one = {0};
-        if (*word)
-            status = twi_setting_text(&one, word, &field, where, err);
-        if (status || !one.kind)
-            continue;
-        if (a->n == TWI_AUGMENTS_MAX)
-            status = twi_fail(err, TW_EINVAL, "%s: more than %d changes", where, TWI_AUGMENTS_MAX);
-        else
-            a->at[a->n++] = one;
-    }
-    twi_free(copy);
-    return status;
+    return twi_settings_text(a->at, TWI_AUGMENTS_MAX, &a->n, text, &field, where, err);
 }
 
 void twi_augment_key(const twi_augment *a, twi_str *out)

@@ -36,22 +36,7 @@ tw_status twi_callbacks_text(twi_callbacks *callbacks, const char *text, const c
     static const tw_field field = {
         .key = "callback", .type = TW_FIELD_SETTING, .find = twi_callback_find, .names = twi_callback_names};
     *callbacks = (twi_callbacks){0};
-    char *copy = twi_strdup(text ? text : "", err), *rest = copy;
-    tw_status status = copy ? TW_OK : TW_ENOMEM;
-    while (!status && rest) {
-        char *word = strsep(&rest, ", ");
-        tw_setting one = {0};
-        if (*word)
-            status = twi_setting_text(&one, word, &field, where, err);
-        if (status || !one.kind)
-            continue;
-        if (callbacks->n == TWI_CALLBACKS_MAX)
-            status = twi_fail(err, TW_EINVAL, "%s: more than %d callbacks", where, TWI_CALLBACKS_MAX);
-        else
-            callbacks->at[callbacks->n++] = one;
-    }
-    twi_free(copy);
-    return status;
+    return twi_settings_text(callbacks->at, TWI_CALLBACKS_MAX, &callbacks->n, text, &field, where, err);
 }
 
 void twi_callbacks_split(twi_callbacks *callbacks, tw_setting *early_stopping)
