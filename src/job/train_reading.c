@@ -76,6 +76,8 @@ tw_status twi_training_read(training *t, tw_err *err)
                            .classes = (const char *const *)t->photos.classes.at,
                            .learning_rate = t->lr,
                            .epochs = phase == TWI_HEAD ? t->o->epochs : t->o->fine_tune,
+                           .fine_tune = t->o->fine_tune,
+                           .is_fine_tuned = phase == TWI_FINE_TUNE,
                            .is_diverged = t->is_diverged,
                            .is_balanced = t->class_weight != NULL,
                            .answers = g.answers,

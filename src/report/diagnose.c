@@ -47,6 +47,13 @@ int64_t twi_n_training(const twi_run_facts *f)
     return n;
 }
 
+void twi_advise_fine_tuning(const twi_run_facts *f, int64_t epochs, twi_str *advice)
+{
+    bool still_falls = f->is_fine_tuned && f->history->best_epoch == twi_n_epochs(f) - 1;
+    if (f->fine_tune == 0 || still_falls)
+        twi_str_printf(advice, "--fine-tune %lld", (long long)(f->fine_tune ? 2 * f->fine_tune : epochs));
+}
+
 double twi_share_noise(double share, int64_t n)
 {
     return n > 0 ? 1.96 * sqrt(fmax(share * (1 - share), 0.25 / (double)n) / (double)n) : 1;

@@ -18,6 +18,8 @@ typedef struct twi_run_facts {
     const char *const *classes;
     double learning_rate;
     int64_t epochs;        // asked for
+    int64_t fine_tune;     // epochs of fine-tuning asked for; 0: none
+    bool is_fine_tuned;    // it helped: the history is of fine-tuning
     bool is_diverged;      // a loss was no number
     bool is_balanced;      // classes were weighted
     const float *answers;  // [n_answers, k] of validation photos
@@ -54,6 +56,9 @@ double twi_val_loss_at(const twi_run_facts *f, int64_t i);
 const twi_epoch *twi_epoch_at(const twi_run_facts *f, int64_t i);
 int64_t twi_n_epochs(const twi_run_facts *f);
 int64_t twi_n_training(const twi_run_facts *f); // photos
+// "--fine-tune 3": what to try next in a run that has not, or has, been fine-tuned (then twice as long, or nothing where
+// that did not help or the best epoch was not the last).
+void twi_advise_fine_tuning(const twi_run_facts *f, int64_t epochs, twi_str *advice);
 // Half the width of the 95 % interval of a share of n.
 double twi_share_noise(double share, int64_t n);
 

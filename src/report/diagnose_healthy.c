@@ -18,7 +18,7 @@ static bool healthy(const twi_run_facts *f, twi_reading *out)
         twi_str_printf(&out->text,
                        "looks healthy: training and validation loss fell together (%.3g and %.3g)",
                        kept->loss, kept->val_loss);
-    twi_str_add(&out->advice, "--fine-tune 3");
+    twi_advise_fine_tuning(f, 3, &out->advice);
     return true;
 }
 

@@ -25,7 +25,7 @@ static bool underfitting(const twi_run_facts *f, twi_reading *out)
         "the loss no "
         "longer falls: the head may be too small, or the features too far from these photos",
         100 * last->accuracy, 100 * chance);
-    twi_str_add(&out->advice, "--fine-tune 5");
+    twi_advise_fine_tuning(f, 5, &out->advice);
     return true;
 }
 

@@ -86,6 +86,16 @@ static void a_good_run_is_called_healthy(void **state)
     story s;
     tell(&s, 6, falling, near_it, 20, 1);
     assert_true(says(&s, "healthy", "fell together (0.22 and 0.265)"));
+    assert_true(says(&s, "healthy", "--fine-tune 3"));
+    s.facts.fine_tune = 2; // what was done is not advised again
+    assert_false(says(&s, "healthy", "--fine-tune"));
+    s.facts.is_fine_tuned = true;
+    assert_true(says(&s, "healthy", "--fine-tune 4"));
+    s.history.best_epoch = 3;
+    assert_false(says(&s, "healthy", "--fine-tune"));
+    s.facts.fine_tune = 0;
+    s.facts.is_fine_tuned = false;
+    s.history.best_epoch = 5;
     static const char *const others[] = {"divergence",  "rate_high", "imbalance",
                                          "overfitting", "rate_low",  "underfitting",
                                          "label_noise", "plateau",   "few_photos"};
