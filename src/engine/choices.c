@@ -102,6 +102,8 @@ void twi_plan_key(const twi_plan *plan, uint8_t key[16])
     XXH128_hash_t sum = {0, 0};
     for (size_t i = 0; i < plan->steps.n; i++) {
         const twi_plan_step *step = &plan->steps.at[i];
+        if (step->is_again)
+            continue; // rounds as the first time
         const char *texts[] = {step->op >= 0 ? plan->program.ops.at[step->op].kind->name : "", step->fused,
                                step->kernel ? step->kernel->impl : "",
                                step->layout ? twi_layout_text(step->layout) : ""};

@@ -137,6 +137,20 @@ static void live_at(twi_plan *plan, const twi_ref *ref, int step)
         buffer->last = step;
 }
 
+void twi_plan_note_lives(twi_plan *plan, int at)
+{
+    const twi_plan_step *step = &plan->steps.at[at];
+    if (step->scratch >= 0)
+        live_at(plan, &(twi_ref){TWI_REF_BUFFER, step->scratch}, at);
+    for (int i = 0; i < TWI_OP_IN_MAX; i++) {
+        live_at(plan, &step->in[i], at);
+        live_at(plan, &step->grad_in[i], at);
+    }
+    for (int i = 0; i < TWI_OP_OUT_MAX; i++)
+        live_at(plan, &step->out[i], at);
+    live_at(plan, &step->grad_out, at);
+}
+
 tw_status twi_plan_add_step(twi_plan *plan, const twi_plan_step *step, tw_err *err)
 {
     int at = (int)plan->steps.n;
@@ -148,15 +162,7 @@ tw_status twi_plan_add_step(twi_plan *plan, const twi_plan_step *step, tw_err *e
         twi_kernel_free(own.kernel);
         return TW_ENOMEM;
     }
-    if (own.scratch >= 0)
-        live_at(plan, &(twi_ref){TWI_REF_BUFFER, own.scratch}, at);
-    for (int i = 0; i < TWI_OP_IN_MAX; i++) {
-        live_at(plan, &own.in[i], at);
-        live_at(plan, &own.grad_in[i], at);
-    }
-    for (int i = 0; i < TWI_OP_OUT_MAX; i++)
-        live_at(plan, &own.out[i], at);
-    live_at(plan, &own.grad_out, at);
+    twi_plan_note_lives(plan, at);
     return TW_OK;
 }
 

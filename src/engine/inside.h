@@ -9,6 +9,7 @@
 //   gradient      gradient.c   which ops go backward, which values they read
 //   choose        choose.c     kernels, layouts, fused neighbours (fuse.c), reorders; backward.c: the way back
 //   prepare       constant.c   derived constants are computed, constants laid out as kernels want them
+//   recompute     recompute.c  where a run may take so much only: what is made again on the way back
 //   place         place.c      liveness, one arena
 // The result is a list of steps over refs; run.c walks it.
 #ifndef TWI_ENGINE_INSIDE_H
@@ -121,7 +122,8 @@ typedef struct twi_plan_step {
     const twi_layout *layout; // of out[0]
     twi_value value;          // what out[0] (or a gradient) is about
     twi_ref in[TWI_OP_IN_MAX], out[TWI_OP_OUT_MAX], grad_out, grad_in[TWI_OP_IN_MAX];
-    int scratch; // buffer, or -1
+    int scratch;   // buffer, or -1
+    bool is_again; // a forward step repeated on the way back; its kernel belongs to the first time
     int64_t count, macs, bytes;
     int gradient; // HAND_OVER: which of the plan's
     char fused[96];
@@ -149,6 +151,8 @@ struct twi_plan {
     int n_forward; // steps before this one are the forward run
     twi_vec(twi_buffer) buffers;
     int64_t arena_bytes;
+    int n_again;      // steps that are repeated
+    double more_time; // what they cost, as a part of a step forward and backward
     twi_vec(twi_ref) input_refs, output_refs;
     twi_ref logits_ref;
     int grad_logits; // buffer, or -1 without gradients
@@ -188,6 +192,7 @@ tw_status twi_plan_gradients(twi_plan_builder *b, tw_err *err);
 tw_status twi_plan_choose(twi_plan_builder *b, tw_err *err);
 tw_status twi_plan_choose_backward(twi_plan_builder *b, tw_err *err);
 tw_status twi_plan_prepare(twi_plan *plan, tw_err *err);
+tw_status twi_plan_recompute(twi_plan *plan, tw_err *err);
 tw_status twi_plan_place(twi_plan *plan, tw_err *err);
 
 // Pieces of them.
@@ -209,6 +214,8 @@ tw_status twi_plan_ref(twi_plan_builder *b, twi_value v, const twi_layout *layou
 int twi_plan_buffer(twi_plan *plan, int64_t bytes, tw_err *err); // -1 when memory is out
 // Appends a step; its buffers live at least from and until it.
 tw_status twi_plan_add_step(twi_plan *plan, const twi_plan_step *step, tw_err *err);
+// Buffers of step `at` live then.
+void twi_plan_note_lives(twi_plan *plan, int at);
 // Dense numbers of a weight or constant.
 const float *twi_plan_data(const twi_plan *plan, twi_value v);
 tw_shape twi_plan_shape(const twi_plan *plan, twi_value v);

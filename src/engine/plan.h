@@ -55,6 +55,9 @@ typedef struct twi_plan_options {
     // A weight of at least so many values, used by one matmul only, has no gradient in memory: backward hands it over in
     // pieces (twi_run_set_taker). 0: never.
     int64_t hands_over_from;
+    // Bytes a run with gradients may take: beyond, activations are made again on the way back instead of being kept, with the
+    // same bits. Where that is not enough it takes the least it can. 0: no such limit.
+    int64_t run_limit;
     int threads; // OpenMP threads each run will use (≥ 1); the plan sets them in the running thread
     const twi_choices
         *choices;   // run with these kernels (engine/choices.h), lent while the plan is made; NULL: the best
@@ -84,6 +87,9 @@ twi_final twi_plan_final(const twi_plan *plan);
 size_t twi_plan_run_bytes(const twi_plan *plan);
 size_t twi_plan_constant_bytes(const twi_plan *plan);
 int64_t twi_plan_macs(const twi_plan *plan);
+// Steps that are made again because of run_limit, and what they cost as a part of the time of a training step (estimated).
+int twi_plan_n_again(const twi_plan *plan);
+double twi_plan_more_time(const twi_plan *plan);
 // Frozen weights (in a plan for inference only: all but matmul's) are laid out (folded, reordered) once in twi_plan_new;
 // call this after their values changed, while no run is under way. Lower precision stays with frozen parts in any plan.
 tw_status twi_plan_refresh(twi_plan *plan, tw_err *err);
@@ -95,6 +101,8 @@ json_t *twi_plan_json(const twi_plan *plan, tw_err *err);
 
 typedef struct twi_run twi_run;
 twi_run *twi_run_new(const twi_plan *plan, tw_err *err); // lends the plan
+// A run in the memory of another, which must take as much or more and stay: only one of them is under way at a time.
+twi_run *twi_run_beside(const twi_plan *plan, const twi_run *other, tw_err *err);
 void twi_run_free(twi_run *run);
 
 // Dense f32 buffers the caller fills before forward / reads after it; owned by the run.

@@ -22,7 +22,9 @@ static json_t *describe(const twi_plan *plan, size_t i)
              : step->what == TWI_STEP_HAND_OVER ? "matmul backward, update"
              : op                               ? op->kind->name
                                                 : "reorder",
-             is_back && op && step->what == TWI_STEP_KERNEL ? " backward" : "");
+             step->is_again                                   ? " again"
+             : is_back && op && step->what == TWI_STEP_KERNEL ? " backward"
+                                                              : "");
     tw_shape out = twi_plan_shape(plan, step->value);
     const twi_kernel_request *request = step->kernel ? &step->kernel->request : NULL;
     const char *impl = step->what == TWI_STEP_HAND_OVER ? "outer" : "reference";

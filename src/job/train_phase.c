@@ -402,6 +402,7 @@ static tw_status fit(training *t, tw_err *err)
                          .validation_from = t->frontier.n ? &t->frontier : NULL,
                          .patience = t->o->patience,
                          .class_weight = t->class_weight,
+                         .run_limit = t->run_limit[t->phase],
                          .threads = t->threads,
                          .state = &state,
                          .self = t,
