@@ -43,6 +43,7 @@ static tw_status read_one(const json_t *one, twi_choices *c, tw_err *err)
     twi_choice choice = {.nth = count_like(c, op, layer),
                          .algorithm = (twi_algorithm)algorithm,
                          .dtype = is_f32 ? TWI_F32 : TWI_BF16,
+                         .is_liked = json_is_true(json_object_get(one, "liked")),
                          .op = twi_strdup(op, err),
                          .layer = twi_strdup(layer, err),
                          .impl = twi_strdup(impl, err)};

@@ -306,6 +306,7 @@ twi_plan *twi_plan_new(const tw_model *m, const twi_plan_options *o, tw_err *err
             twi_fail(&own, status, "model '%s': the plan could not be made",
                      m->name); // where no one said more
         plan->o.choices = NULL;
+        plan->o.trials = NULL;
         omp_set_num_threads(threads);
         builder_close(&b);
     }
@@ -322,8 +323,10 @@ void twi_plan_free(twi_plan *plan)
     if (!plan)
         return;
     for (size_t i = 0; i < plan->steps.n; i++)
-        if (!plan->steps.at[i].is_again)
+        if (!plan->steps.at[i].is_again) {
             twi_kernel_free(plan->steps.at[i].kernel);
+            json_decref(plan->steps.at[i].tried);
+        }
     for (size_t i = 0; i < plan->prepared.n; i++) {
         twi_kernel_free(plan->prepared.at[i].reorder);
         twi_free(plan->prepared.at[i].data);
