@@ -373,6 +373,7 @@ typedef struct tw_plan_options {
     int precision, format;
     bool measure;
     const char *profile;
+    const char *cache; // folder where trials of kernels are remembered, or "off"
 } tw_plan_options;
 TW_API extern const tw_field tw_plan_fields[];
 // The execution plan of a model: ops, implementations, memory and, with `measure`, time.

@@ -15,7 +15,9 @@ const tw_field tw_plan_fields[] = {
     TWI_OPTION_PRECISION(plan),
     TWI_OPTION_THREADS(plan),
     TWI_OPTION_FORMAT(plan),
-    {TWI_FLAG("measure", "measure the time of each op, and its share of what this machine can do", plan, measure)},
+    {TWI_FLAG("measure", "measure the time of each op and its share of what this machine can do; try other ways to compute it",
+              plan, measure)},
+    {TWI_TEXT("cache", "folder that remembers what was tried, or 'off' [the user's cache folder]", plan, cache), .value = "DIR|off"},
     {TWI_TEXT("profile", "write a trace of one run, for chrome://tracing or Perfetto", plan, profile), .value = "FILE"},
     {0}};
 // clang-format on

@@ -101,7 +101,7 @@ const tw_field tw_train_fields[] = {
     TWI_OPTION_PRECISION(train),
     TWI_OPTION_CACHE(train),
     {TWI_TEXT("cache_limit", "what the feature cache may hold, the least recently used goes first [10 GB, or a tenth of the free disk]", train, cache_limit), .value = "SIZE"},
-    {TWI_TEXT("memory", "refuse what would take more, as 2G or 500M [what is free]", train, memory), .value = "LIMIT"},
+    {TWI_TEXT("memory", "take no more, as 2G or 500M: fewer activations are kept, or it is refused [what is free]", train, memory), .value = "LIMIT"},
     {TWI_TEXT("plan", "compute features exactly as another run did, by its plan.json", train, plan), .value = "FILE"},
     {0}};
 // clang-format on

@@ -43,6 +43,7 @@ static tw_status read_one(const json_t *one, twi_choices *c, tw_err *err)
     twi_choice choice = {.nth = count_like(c, op, layer),
                          .algorithm = (twi_algorithm)algorithm,
                          .dtype = is_f32 ? TWI_F32 : TWI_BF16,
+                         .is_liked = json_is_true(json_object_get(one, "liked")),
                          .op = twi_strdup(op, err),
                          .layer = twi_strdup(layer, err),
                          .impl = twi_strdup(impl, err)};
@@ -102,6 +103,8 @@ void twi_plan_key(const twi_plan *plan, uint8_t key[16])
     XXH128_hash_t sum = {0, 0};
     for (size_t i = 0; i < plan->steps.n; i++) {
         const twi_plan_step *step = &plan->steps.at[i];
+        if (step->is_again)
+            continue; // rounds as the first time
         const char *texts[] = {step->op >= 0 ? plan->program.ops.at[step->op].kind->name : "", step->fused,
                                step->kernel ? step->kernel->impl : "",
                                step->layout ? twi_layout_text(step->layout) : ""};

@@ -16,6 +16,7 @@ typedef struct twi_choice {
     int nth; // among the ops of this kind that the layer's calls emitted
     twi_algorithm algorithm;
     twi_dtype dtype;
+    bool is_liked; // twi_kernel_request
 } twi_choice;
 
 struct twi_choices {

@@ -1,12 +1,11 @@
 // Choosing: a kernel for each op, the layouts between them, and the steps of the forward run.
 //
-// Ops are taken in order. The engine asks twi_kernel_new for the most it may do (all fused neighbours, lowest precision
-// allowed, layouts as the producers left them) and for less until there is a kernel. A value lies as its producer leaves
+// Ops are taken in order; find_kernel.c finds the kernel of each. A value lies as its producer leaves
 // it; a consumer that wants it otherwise gets a reorder, made once for each layout and shared.
 // Parts with a way back are dense: their values are read by backward kernels too.
 
-#include "engine/choices.h"
 #include "engine/inside.h"
+#include "engine/trials.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -49,7 +48,7 @@ bool twi_plan_is_stored(const twi_plan_builder *b, twi_value v)
     return has_own_data(b->plan, root) || find_store(b, root, NULL, true);
 }
 
-static const twi_layout *layout_now(const twi_plan_builder *b, twi_value v)
+const twi_layout *twi_plan_layout_now(const twi_plan_builder *b, twi_value v)
 {
     const twi_store *s = find_store(b, v, NULL, true);
     return s ? s->layout : NULL;
@@ -137,6 +136,20 @@ static void live_at(twi_plan *plan, const twi_ref *ref, int step)
         buffer->last = step;
 }
 
+void twi_plan_note_lives(twi_plan *plan, int at)
+{
+    const twi_plan_step *step = &plan->steps.at[at];
+    if (step->scratch >= 0)
+        live_at(plan, &(twi_ref){TWI_REF_BUFFER, step->scratch}, at);
+    for (int i = 0; i < TWI_OP_IN_MAX; i++) {
+        live_at(plan, &step->in[i], at);
+        live_at(plan, &step->grad_in[i], at);
+    }
+    for (int i = 0; i < TWI_OP_OUT_MAX; i++)
+        live_at(plan, &step->out[i], at);
+    live_at(plan, &step->grad_out, at);
+}
+
 tw_status twi_plan_add_step(twi_plan *plan, const twi_plan_step *step, tw_err *err)
 {
     int at = (int)plan->steps.n;
@@ -146,166 +159,11 @@ tw_status twi_plan_add_step(twi_plan *plan, const twi_plan_step *step, tw_err *e
     if ((own.kernel && own.kernel->scratch_bytes && own.scratch < 0) ||
         !twi_vec_push(&plan->steps, own, err)) {
         twi_kernel_free(own.kernel);
+        json_decref(own.tried);
         return TW_ENOMEM;
     }
-    if (own.scratch >= 0)
-        live_at(plan, &(twi_ref){TWI_REF_BUFFER, own.scratch}, at);
-    for (int i = 0; i < TWI_OP_IN_MAX; i++) {
-        live_at(plan, &own.in[i], at);
-        live_at(plan, &own.grad_in[i], at);
-    }
-    for (int i = 0; i < TWI_OP_OUT_MAX; i++)
-        live_at(plan, &own.out[i], at);
-    live_at(plan, &own.grad_out, at);
+    twi_plan_note_lives(plan, at);
     return TW_OK;
-}
-
-// ------------------------------------------------------------------------------------------------------------- kernels
-
-// One op and what may join it.
-typedef struct candidate {
-    int op, n_chain;
-    twi_fusion fusion[TWI_FUSION_MAX];
-    int from[TWI_FUSION_MAX];          // ops that join
-    twi_value further[TWI_FUSION_MAX]; // further inputs, or TWI_NONE
-    twi_kernel *kernel;
-    int n_fused; // how many of the chain the kernel does
-} candidate;
-
-static void fill_request(const twi_plan_builder *b, const candidate *c, int n_fused, twi_kernel_request *r)
-{
-    const twi_plan *plan = b->plan;
-    const twi_program_op *op = &plan->program.ops.at[c->op];
-    *r = (twi_kernel_request){.kind = op->kind,
-                              .params = op->params,
-                              .n_in = op->n_in,
-                              .n_out = op->n_out,
-                              .is_estimate = plan->o.is_estimate};
-    twi_value in[TWI_OP_IN_MAX];
-    memcpy(in, op->in, sizeof in);
-    bool goes_back = b->goes_back[c->op];
-    for (int i = 0; i < n_fused; i++) {
-        r->fusion[r->n_fusion++] = c->fusion[i];
-        goes_back |= b->goes_back[c->from[i]];
-        if (c->further[i] == TWI_NONE)
-            continue;
-        while (r->n_in < c->fusion[i].input)
-            in[r->n_in++] = TWI_NONE; // optional inputs that were left out
-        in[r->n_in++] = c->further[i];
-    }
-    r->is_layout_free = !goes_back && !plan->o.is_reference;
-    for (int i = 0; i < r->n_in; i++) {
-        r->is_absent[i] = in[i] == TWI_NONE;
-        if (in[i] == TWI_NONE)
-            continue;
-        r->in[i] = twi_plan_shape(plan, in[i]);
-        r->is_constant[i] = plan->facts.at[in[i]] & TWI_FACT_CONSTANT;
-        r->in_layout[i] = layout_now(b, in[i]);
-    }
-    for (int i = 0; i < op->n_out; i++)
-        r->out[i] = twi_plan_shape(plan, op->out[i]);
-}
-
-static bool wants_winograd(const twi_program_op *op, const twi_kernel_request *r)
-{
-    const twi_conv_params *p = op->params;
-    return twi_op_is(op, "conv") && r->in[1].dim[0] == 3 && r->in[1].dim[1] == 3 && p->stride[0] == 1 &&
-           p->stride[1] == 1 && p->dilation[0] == 1 && p->dilation[1] == 1 && p->groups == 1;
-}
-
-// Asks for a kernel with all, fewer, no fused neighbours. is_last: the reference will do too.
-static tw_status ask(const twi_plan_builder *b, candidate *c, twi_algorithm algorithm, twi_dtype dtype,
-                     bool is_last, tw_err *err)
-{
-    tw_err own = {0};
-    for (int n = c->n_chain; n >= 0 && !c->kernel; n--) {
-        twi_kernel_request r;
-        fill_request(b, c, n, &r);
-        r.algorithm = algorithm;
-        r.dtype = dtype;
-        if (algorithm == TWI_WINOGRAD && !wants_winograd(&b->plan->program.ops.at[c->op], &r))
-            return TW_OK;
-        c->kernel = twi_kernel_new(&r, &own);
-        c->n_fused = n;
-        if (c->kernel && !is_last && strcmp(c->kernel->impl, "reference") == 0) {
-            twi_kernel_free(c->kernel);
-            c->kernel = NULL;
-        }
-        if (own.status) {
-            if (err && !err->status)
-                *err = own;
-            return own.status;
-        }
-    }
-    return TW_OK;
-}
-
-// What gives the logits and the model's outputs stays f32: rounding there is what a user sees.
-static bool is_near_output(const twi_plan *plan, const twi_program_op *op)
-{
-    for (size_t i = 0; !plan->ends_early && i < plan->outputs.n; i++)
-        if (op->out[0] == plan->outputs.at[i])
-            return true;
-    return !plan->ends_early && op->out[0] == plan->logits;
-}
-
-// With a few channels (a photo's three) oneDNN's normalization is several times slower than the plain loop.
-static bool is_better_plain(const twi_plan *plan, const twi_program_op *op)
-{
-    tw_shape shape = twi_plan_shape(plan, op->out[0]);
-    return twi_op_is(op, "batch_norm") && !twi_op_uses_batch(op) && twi_shape_last(&shape) < 8;
-}
-
-// The kernel that the choices name for this op, and no other.
-static tw_status find_chosen(const twi_plan_builder *b, candidate *c, tw_err *err)
-{
-    const twi_plan *plan = b->plan;
-    const twi_program_op *op = &plan->program.ops.at[c->op];
-    int nth = 0;
-    for (size_t i = 0; i < plan->steps.n; i++) {
-        const twi_program_op *other =
-            plan->steps.at[i].op >= 0 ? &plan->program.ops.at[plan->steps.at[i].op] : NULL;
-        nth += other && other->kind == op->kind && strcmp(other->label, op->label) == 0;
-    }
-    const twi_choice *choice = twi_choices_find(plan->o.choices, op->kind->name, op->label, nth);
-    if (!choice)
-        return twi_fail(err, TW_EUNUSABLE,
-                        "%s says nothing of op '%s' of layer '%s': it was made for another network",
-                        plan->o.choices->source, op->kind->name, op->label);
-    bool is_plain = choice->algorithm == TWI_DIRECT && choice->dtype == TWI_F32;
-    tw_status status =
-        ask(b, c, choice->algorithm, choice->dtype, is_plain || choice->algorithm == TWI_REFERENCE, err);
-    if (status || (c->kernel && strcmp(c->kernel->impl, choice->impl) == 0))
-        return status;
-    return twi_fail(err, TW_EUNUSABLE,
-                    "%s runs layer '%s' with '%s' (%s), this machine and version have %s%s%s for it\n"
-                    "try  without --plan: the results differ in their last digits only",
-                    plan->o.choices->source, op->label, choice->impl, twi_algorithm_names[choice->algorithm],
-                    c->kernel ? "'" : "nothing", c->kernel ? c->kernel->impl : "", c->kernel ? "'" : "");
-}
-
-static tw_status find_kernel(const twi_plan_builder *b, candidate *c, tw_err *err)
-{
-    const twi_plan *plan = b->plan;
-    const twi_program_op *op = &plan->program.ops.at[c->op];
-    c->n_chain = twi_plan_fuse(b, c->op, c->fusion, c->from, c->further);
-    if (plan->o.choices)
-        return find_chosen(b, c, err);
-    int last = c->n_chain ? c->from[c->n_chain - 1] : c->op;
-    bool is_frozen =
-        !(plan->facts.at[plan->program.ops.at[last].out[0]] & TWI_FACT_LIVE) && !b->goes_back[last];
-    tw_status status = TW_OK;
-    if (plan->o.is_reference || is_better_plain(plan, op))
-        return ask(b, c, TWI_REFERENCE, TWI_F32, true, err);
-    if (plan->o.precision == TWI_BRAIN && is_frozen && !is_near_output(plan, &plan->program.ops.at[last]))
-        status = ask(b, c, TWI_DIRECT, TWI_BF16, false, err);
-    if (plan->o.precision == TWI_PRECISE && is_frozen && twi_op_is(op, "conv"))
-        status = ask(b, c, TWI_WINOGRAD, TWI_F32, false, err);
-    if (!status && !c->kernel)
-        status = ask(b, c, TWI_DIRECT, TWI_F32, true, err);
-    if (!status && !c->kernel)
-        status = twi_fail(err, TW_EFAILED, "layer '%s': no kernel for op %s", op->label, op->kind->name);
-    return status;
 }
 
 // --------------------------------------------------------------------------------------------------------------- steps
@@ -339,7 +197,7 @@ static const char *activation_text(int function)
     return function >= 0 && function < TWI_ACTIVATIONS && names[function] ? names[function] : "activation";
 }
 
-static void describe_fused(const twi_plan_builder *b, const candidate *c, twi_plan_step *step)
+static void describe_fused(const twi_plan_builder *b, const twi_candidate *c, twi_plan_step *step)
 {
     const twi_program_op *op = &b->plan->program.ops.at[c->op];
     size_t at = 0, size = sizeof step->fused;
@@ -370,7 +228,7 @@ int64_t twi_plan_op_macs(const twi_plan *plan, const twi_program_op *op)
 }
 
 // Refs of the kernel's inputs; reorders what lies otherwise.
-static tw_status find_inputs(twi_plan_builder *b, const candidate *c, twi_plan_step *step, tw_err *err)
+static tw_status find_inputs(twi_plan_builder *b, const twi_candidate *c, twi_plan_step *step, tw_err *err)
 {
     const twi_program_op *op = &b->plan->program.ops.at[c->op];
     tw_status status = TW_OK;
@@ -384,7 +242,7 @@ static tw_status find_inputs(twi_plan_builder *b, const candidate *c, twi_plan_s
     return status;
 }
 
-static tw_status make_outputs(twi_plan_builder *b, const candidate *c, twi_plan_step *step, tw_err *err)
+static tw_status make_outputs(twi_plan_builder *b, const twi_candidate *c, twi_plan_step *step, tw_err *err)
 {
     twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[c->op];
@@ -407,15 +265,16 @@ static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
 {
     twi_plan *plan = b->plan;
     const twi_program_op *op = &plan->program.ops.at[i];
-    candidate c = {.op = i};
+    twi_candidate c = {.op = i};
     twi_plan_step step = {.op = i, .scratch = -1, .macs = twi_plan_op_macs(plan, op)};
-    tw_status status = find_kernel(b, &c, err);
+    tw_status status = twi_plan_find_kernel(b, &c, err);
     if (!status)
         status = find_inputs(b, &c, &step, err);
     if (!status)
         status = make_outputs(b, &c, &step, err);
     if (status) {
         twi_kernel_free(c.kernel);
+        json_decref(c.tried);
         return status;
     }
     for (int j = 0; j < c.n_fused; j++)
@@ -423,6 +282,7 @@ static tw_status add_op(twi_plan_builder *b, int i, tw_err *err)
     describe_fused(b, &c, &step);
     step.kernel = c.kernel;
     step.layout = c.kernel->out_layout;
+    step.tried = c.tried;
     return twi_plan_add_step(plan, &step, err);
 }
 
@@ -461,10 +321,21 @@ static tw_status add_inputs(twi_plan_builder *b, tw_err *err)
     return TW_OK;
 }
 
+// Trials may take a part of what the whole plan does.
+static void begin_trials(const twi_plan *plan)
+{
+    double macs = 0;
+    for (size_t i = 0; i < plan->program.ops.n; i++)
+        macs += (double)twi_plan_op_macs(plan, &plan->program.ops.at[i]);
+    if (plan->o.trials)
+        twi_trials_begin(plan->o.trials, macs);
+}
+
 tw_status twi_plan_choose(twi_plan_builder *b, tw_err *err)
 {
     twi_plan *plan = b->plan;
     tw_status status = add_inputs(b, err);
+    begin_trials(plan);
     for (size_t i = 0; !status && i < plan->program.ops.n; i++) {
         const twi_program_op *op = &plan->program.ops.at[i];
         if (b->is_absorbed[i] || (op->kind->flags & TWI_OP_ALIAS))

@@ -7,8 +7,10 @@
 //   pad           padding.c    zeros around a picture go into the padding of the convolution behind them
 //   fold          fold.c       scales and offsets go into the weights of the convolution before them
 //   gradient      gradient.c   which ops go backward, which values they read
-//   choose        choose.c     kernels, layouts, fused neighbours (fuse.c), reorders; backward.c: the way back
+//   choose        choose.c     kernels (find_kernel.c, trials.c), layouts, fused neighbours (fuse.c), reorders; backward.c:
+//                              the way back
 //   prepare       constant.c   derived constants are computed, constants laid out as kernels want them
+//   recompute     recompute.c  where a run may take so much only: what is made again on the way back
 //   place         place.c      liveness, one arena
 // The result is a list of steps over refs; run.c walks it.
 #ifndef TWI_ENGINE_INSIDE_H
@@ -121,10 +123,12 @@ typedef struct twi_plan_step {
     const twi_layout *layout; // of out[0]
     twi_value value;          // what out[0] (or a gradient) is about
     twi_ref in[TWI_OP_IN_MAX], out[TWI_OP_OUT_MAX], grad_out, grad_in[TWI_OP_IN_MAX];
-    int scratch; // buffer, or -1
+    int scratch;   // buffer, or -1
+    bool is_again; // a forward step repeated on the way back; its kernel belongs to the first time
     int64_t count, macs, bytes;
     int gradient; // HAND_OVER: which of the plan's
     char fused[96];
+    json_t *tried; // ways that a trial compared (trials.h), or NULL
 } twi_plan_step;
 
 typedef struct twi_gradient {
@@ -149,6 +153,8 @@ struct twi_plan {
     int n_forward; // steps before this one are the forward run
     twi_vec(twi_buffer) buffers;
     int64_t arena_bytes;
+    int n_again;      // steps that are repeated
+    double more_time; // what they cost, as a part of a step forward and backward
     twi_vec(twi_ref) input_refs, output_refs;
     twi_ref logits_ref;
     int grad_logits; // buffer, or -1 without gradients
@@ -178,6 +184,18 @@ typedef struct twi_plan_builder {
     bool *is_written;          // [values] the gradient has its first contribution
 } twi_plan_builder;
 
+// One op, what may join it, and the kernel found for them.
+typedef struct twi_candidate {
+    int op, n_chain;
+    twi_fusion fusion[TWI_FUSION_MAX];
+    int from[TWI_FUSION_MAX];          // ops that join
+    twi_value further[TWI_FUSION_MAX]; // further inputs, or TWI_NONE
+    bool is_liked;                     // twi_kernel_request
+    twi_kernel *kernel;
+    int n_fused; // how many of the chain the kernel does
+    json_t *tried;
+} twi_candidate;
+
 // The passes. See the head of this file.
 tw_status twi_plan_prune_dead(twi_plan *plan, tw_err *err);
 tw_status twi_plan_prune_constants(twi_plan *plan, tw_err *err);
@@ -188,6 +206,7 @@ tw_status twi_plan_gradients(twi_plan_builder *b, tw_err *err);
 tw_status twi_plan_choose(twi_plan_builder *b, tw_err *err);
 tw_status twi_plan_choose_backward(twi_plan_builder *b, tw_err *err);
 tw_status twi_plan_prepare(twi_plan *plan, tw_err *err);
+tw_status twi_plan_recompute(twi_plan *plan, tw_err *err);
 tw_status twi_plan_place(twi_plan *plan, tw_err *err);
 
 // Pieces of them.
@@ -201,6 +220,10 @@ tw_status twi_plan_count_users(twi_plan_builder *b, tw_err *err);
 // A value more, with facts, its own memory.
 twi_value twi_plan_value(twi_plan *plan, const twi_value_info *info, uint8_t facts, tw_err *err);
 twi_value twi_plan_root(const twi_plan *plan, twi_value v);
+// c->op is given; the rest is found.
+tw_status twi_plan_find_kernel(const twi_plan_builder *b, twi_candidate *c, tw_err *err);
+// How a value lies now; NULL: dense.
+const twi_layout *twi_plan_layout_now(const twi_plan_builder *b, twi_value v);
 // Neighbours that could be done by op's kernel: fusions in order, the ops they come from, and the further inputs.
 // Returns how many.
 int twi_plan_fuse(const twi_plan_builder *b, int op, twi_fusion *fusion, int *from, twi_value *further);
@@ -209,6 +232,8 @@ tw_status twi_plan_ref(twi_plan_builder *b, twi_value v, const twi_layout *layou
 int twi_plan_buffer(twi_plan *plan, int64_t bytes, tw_err *err); // -1 when memory is out
 // Appends a step; its buffers live at least from and until it.
 tw_status twi_plan_add_step(twi_plan *plan, const twi_plan_step *step, tw_err *err);
+// Buffers of step `at` live then.
+void twi_plan_note_lives(twi_plan *plan, int at);
 // Dense numbers of a weight or constant.
 const float *twi_plan_data(const twi_plan *plan, twi_value v);
 tw_shape twi_plan_shape(const twi_plan *plan, twi_value v);

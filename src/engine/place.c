@@ -106,8 +106,9 @@ tw_status twi_plan_place(twi_plan *plan, tw_err *err)
     sorted *order = twi_new(n, sizeof *order, "a plan", err);
     int *placed = twi_new(n, sizeof *placed, "a plan", err);
     tw_status status = order && placed ? TW_OK : TW_ENOMEM;
-    for (int i = 0; !status && i < plan->n_forward; i++)
-        merge_in_place(plan, i);
+    for (int i = 0; !status && i < (int)plan->steps.n; i++)
+        if (i < plan->n_forward || plan->steps.at[i].is_again)
+            merge_in_place(plan, i);
     int n_order = 0;
     for (size_t i = 0; !status && i < n; i++) {
         twi_buffer *buffer = &plan->buffers.at[i];

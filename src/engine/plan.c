@@ -277,7 +277,7 @@ static tw_status build(twi_plan *plan, twi_plan_builder *b, tw_err *err)
     if (!status && !plan->o.is_estimate)
         status = twi_plan_prepare(plan, err);
     if (!status)
-        status = twi_plan_place(plan, err);
+        status = twi_plan_recompute(plan, err);
     plan->seconds = twi_new(plan->steps.n, sizeof *plan->seconds, "a plan", err);
     plan->n_timed = twi_new(2, sizeof *plan->n_timed, "a plan", err);
     return (plan->seconds && plan->n_timed) || status ? status : TW_ENOMEM;
@@ -306,6 +306,7 @@ twi_plan *twi_plan_new(const tw_model *m, const twi_plan_options *o, tw_err *err
             twi_fail(&own, status, "model '%s': the plan could not be made",
                      m->name); // where no one said more
         plan->o.choices = NULL;
+        plan->o.trials = NULL;
         omp_set_num_threads(threads);
         builder_close(&b);
     }
@@ -322,7 +323,10 @@ void twi_plan_free(twi_plan *plan)
     if (!plan)
         return;
     for (size_t i = 0; i < plan->steps.n; i++)
-        twi_kernel_free(plan->steps.at[i].kernel);
+        if (!plan->steps.at[i].is_again) {
+            twi_kernel_free(plan->steps.at[i].kernel);
+            json_decref(plan->steps.at[i].tried);
+        }
     for (size_t i = 0; i < plan->prepared.n; i++) {
         twi_kernel_free(plan->prepared.at[i].reorder);
         twi_free(plan->prepared.at[i].data);
@@ -424,6 +428,16 @@ int64_t twi_plan_macs(const twi_plan *plan)
         if (!twi_add(sum, plan->steps.at[i].macs, &sum))
             return INT64_MAX;
     return sum;
+}
+
+int twi_plan_n_again(const twi_plan *plan)
+{
+    return plan->n_again;
+}
+
+double twi_plan_more_time(const twi_plan *plan)
+{
+    return plan->more_time;
 }
 
 tw_status twi_plan_refresh(twi_plan *plan, tw_err *err)

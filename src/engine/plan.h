@@ -44,6 +44,7 @@ typedef enum twi_precision {
 } twi_precision;
 
 typedef struct twi_choices twi_choices;
+typedef struct twi_trials twi_trials;
 
 typedef struct twi_plan_options {
     int64_t batch;            // ≥ 1
@@ -55,10 +56,15 @@ typedef struct twi_plan_options {
     // A weight of at least so many values, used by one matmul only, has no gradient in memory: backward hands it over in
     // pieces (twi_run_set_taker). 0: never.
     int64_t hands_over_from;
+    // Bytes a run with gradients may take: beyond, activations are made again on the way back instead of being kept, with the
+    // same bits. Where that is not enough it takes the least it can. 0: no such limit.
+    int64_t run_limit;
     int threads; // OpenMP threads each run will use (≥ 1); the plan sets them in the running thread
-    const twi_choices
-        *choices;   // run with these kernels (engine/choices.h), lent while the plan is made; NULL: the best
-    bool no_fusion; // every op as its own kernel (tests)
+    // Lent while the plan is made: run with these kernels (engine/choices.h); NULL: the best. Where frozen ops have more than one
+    // way, trials decide (engine/trials.h); NULL: the usual way.
+    const twi_choices *choices;
+    twi_trials *trials;
+    bool no_fusion;    // every op as its own kernel (tests)
     bool is_reference; // reference kernels only (tests)
     bool
         is_estimate; // only for asking what it would need: constants are not computed, and it must not be run
@@ -84,17 +90,22 @@ twi_final twi_plan_final(const twi_plan *plan);
 size_t twi_plan_run_bytes(const twi_plan *plan);
 size_t twi_plan_constant_bytes(const twi_plan *plan);
 int64_t twi_plan_macs(const twi_plan *plan);
+// Steps that are made again because of run_limit, and what they cost as a part of the time of a training step (estimated).
+int twi_plan_n_again(const twi_plan *plan);
+double twi_plan_more_time(const twi_plan *plan);
 // Frozen weights (in a plan for inference only: all but matmul's) are laid out (folded, reordered) once in twi_plan_new;
 // call this after their values changed, while no run is under way. Lower precision stays with frozen parts in any plan.
 tw_status twi_plan_refresh(twi_plan *plan, tw_err *err);
-// One object per op: {"op", "layer", "impl", "algorithm", "dtype", "layout", "fused", "out", "macs", "bytes", "seconds"}; and
-// totals.
+// One object per op: {"op", "layer", "impl", "algorithm", "dtype", "layout", "fused", "out", "macs", "bytes", "seconds"}, with
+// "tried" [{"algorithm", "impl", "layout", "seconds"}] where a trial decided; and totals.
 json_t *twi_plan_json(const twi_plan *plan, tw_err *err);
 
 // --------------------------------------------------------------------------------------------------------------- run
 
 typedef struct twi_run twi_run;
 twi_run *twi_run_new(const twi_plan *plan, tw_err *err); // lends the plan
+// A run in the memory of another, which must take as much or more and stay: only one of them is under way at a time.
+twi_run *twi_run_beside(const twi_plan *plan, const twi_run *other, tw_err *err);
 void twi_run_free(twi_run *run);
 
 // Dense f32 buffers the caller fills before forward / reads after it; owned by the run.

@@ -22,17 +22,24 @@ static json_t *describe(const twi_plan *plan, size_t i)
              : step->what == TWI_STEP_HAND_OVER ? "matmul backward, update"
              : op                               ? op->kind->name
                                                 : "reorder",
-             is_back && op && step->what == TWI_STEP_KERNEL ? " backward" : "");
+             step->is_again                                   ? " again"
+             : is_back && op && step->what == TWI_STEP_KERNEL ? " backward"
+                                                              : "");
     tw_shape out = twi_plan_shape(plan, step->value);
     const twi_kernel_request *request = step->kernel ? &step->kernel->request : NULL;
     const char *impl = step->what == TWI_STEP_HAND_OVER ? "outer" : "reference";
-    return json_pack("{ss ss ss ss ss ss ss ss sI sI so}", "op", name, "layer", op ? op->label : "", "impl",
-                     step->kernel ? step->kernel->impl : impl, "algorithm",
-                     twi_algorithm_names[request ? request->algorithm : TWI_REFERENCE], "dtype",
-                     request && request->dtype == TWI_BF16 ? "bf16" : "f32", "layout",
-                     step->layout ? twi_layout_text(step->layout) : "dense", "fused", step->fused, "out",
-                     twi_shape_text(&out, shape), "macs", (json_int_t)step->macs, "bytes",
-                     (json_int_t)step->bytes, "seconds", seconds_of(plan, i));
+    json_t *one = json_pack("{ss ss ss ss ss ss ss ss sI sI so}", "op", name, "layer", op ? op->label : "",
+                            "impl", step->kernel ? step->kernel->impl : impl, "algorithm",
+                            twi_algorithm_names[request ? request->algorithm : TWI_REFERENCE], "dtype",
+                            request && request->dtype == TWI_BF16 ? "bf16" : "f32", "layout",
+                            step->layout ? twi_layout_text(step->layout) : "dense", "fused", step->fused,
+                            "out", twi_shape_text(&out, shape), "macs", (json_int_t)step->macs, "bytes",
+                            (json_int_t)step->bytes, "seconds", seconds_of(plan, i));
+    if (one && request && request->is_liked)
+        json_object_set_new(one, "liked", json_true());
+    if (one && json_array_size(step->tried) && !step->is_again)
+        json_object_set(one, "tried", step->tried);
+    return one;
 }
 
 json_t *twi_plan_json(const twi_plan *plan, tw_err *err)

@@ -13,6 +13,7 @@
 struct twi_run {
     const twi_plan *plan;
     uint8_t *arena;
+    bool is_lent; // the arena
     bool is_timed;
     twi_taker *take; // of gradients that are handed over; NULL: nobody yet
     void *taker;
@@ -25,7 +26,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-twi_run *twi_run_new(const twi_plan *plan, tw_err *err)
+static twi_run *new_run(const twi_plan *plan, uint8_t *lent, tw_err *err)
 {
     if (!plan)
         return NULL;
@@ -35,7 +36,8 @@ twi_run *twi_run_new(const twi_plan *plan, tw_err *err)
     if (!run)
         return NULL;
     run->plan = plan;
-    run->arena = twi_new_aligned((size_t)plan->arena_bytes, 1, "activations", err);
+    run->is_lent = lent;
+    run->arena = lent ? lent : twi_new_aligned((size_t)plan->arena_bytes, 1, "activations", err);
     if (!run->arena) {
         twi_free(run);
         return NULL;
@@ -43,11 +45,24 @@ twi_run *twi_run_new(const twi_plan *plan, tw_err *err)
     return run;
 }
 
+twi_run *twi_run_new(const twi_plan *plan, tw_err *err)
+{
+    return new_run(plan, NULL, err);
+}
+
+twi_run *twi_run_beside(const twi_plan *plan, const twi_run *other, tw_err *err)
+{
+    if (plan && other->plan->arena_bytes < plan->arena_bytes)
+        TWI_BUG("a run is put where there is less room than it takes");
+    return new_run(plan, other->arena, err);
+}
+
 void twi_run_free(twi_run *run)
 {
     if (!run)
         return;
-    twi_free(run->arena);
+    if (!run->is_lent)
+        twi_free(run->arena);
     twi_free(run);
 }
 

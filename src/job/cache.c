@@ -3,6 +3,7 @@
 // Weights are listed, never deleted: they took a download, features only take time. With --cache DIR only that folder is meant.
 
 #include "engine/cache.h"
+#include "engine/trials.h"
 
 #include "base/room.h"
 #include "job/job.h"
@@ -130,6 +131,8 @@ static tw_status clear(tw_context *tw, const tw_cache_options *o, const char *di
     tw_status status = o->limit ? twi_bytes_read(o->limit, "--limit", &limit, err) : TW_OK;
     if (!status)
         status = twi_cache_trim(dir, (uint64_t)limit, NULL, &freed, err);
+    if (!status && !limit)
+        twi_trials_forget(dir);
     if (!status)
         twi_print(tw, "freed %.1f MB in %s\n", (double)freed / 1e6, dir);
     return status;

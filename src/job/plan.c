@@ -1,14 +1,17 @@
 // topwork plan: the execution plan of a model: ops, implementations, memory and, measured, time.
 //
-// The model is planned as the frozen part of a training is: everything folded, fused, and free to choose its algorithms.
+// The model is planned as the frozen part of a training is: everything folded, fused, and free to choose its algorithms. With
+// --measure, ways to compute an op are tried and remembered (engine/trials.h).
 
 #include "engine/plan.h"
+#include "engine/trials.h"
 
 #include "base/source.h"
 #include "job/job.h"
 #include "job/measure.h"
 #include "job/open.h"
 
+#include <math.h>
 #include <string.h>
 
 static tw_model *open_model(const tw_plan_options *o, tw_err *err)
@@ -25,6 +28,18 @@ static tw_model *open_model(const tw_plan_options *o, tw_err *err)
     return m;
 }
 
+// The ways that were compared for an op, below it.
+static void print_tried(tw_context *tw, const json_t *op)
+{
+    const json_t *tried = json_object_get(op, "tried"), *one;
+    size_t i;
+    json_array_foreach(tried, i, one) twi_print(
+        tw, "%s%s, %s %.3f ms", i ? " · " : "               tried  ", twi_json_string(one, "impl", ""),
+        twi_json_string(one, "layout", ""), 1e3 * twi_json_number(one, "seconds", 0));
+    if (json_array_size(tried))
+        twi_print(tw, "\n");
+}
+
 // peak: multiply-adds a second, 0 where nothing was measured.
 static void print_op(tw_context *tw, const json_t *op, double peak)
 {
@@ -39,6 +54,7 @@ static void print_op(tw_context *tw, const json_t *op, double peak)
     if (seconds > 0 && peak > 0 && twi_json_int(op, "macs", 0) > 0)
         twi_print(tw, " %5.0f %%", 100 * twi_json_number(op, "macs", 0) / seconds / peak);
     twi_print(tw, "\n");
+    print_tried(tw, op);
 }
 
 static void print_text(tw_context *tw, const twi_plan *plan, const json_t *json)
@@ -111,13 +127,22 @@ tw_status twi_job_plan(tw_context *tw, const tw_plan_options *o, tw_err *err)
                                              : o->precision == 3 ? TWI_BRAIN
                                                                  : TWI_PRECISE,
                                 .threads = twi_threads(tw, o->threads)};
-    if (m)
+    tw_err homeless = {0};
+    char *dir = o->cache && strcmp(o->cache, "off") == 0 ? NULL
+                : o->cache                               ? twi_strdup(o->cache, &own)
+                                                         : twi_home("features", &homeless);
+    // Without --measure nothing is tried; what is remembered is shown.
+    if (options.precision != TWI_EXACT && !own.status)
+        options.trials = twi_trials_open(dir, o->measure ? INFINITY : 0, &own);
+    if (m && !own.status)
         twi_model_freeze(m, "all", &own);
     twi_plan *plan = m && !own.status ? twi_plan_new(m, &options, &own) : NULL;
     if (plan)
         print(tw, o, plan, options.threads, &own);
     twi_plan_free(plan);
     twi_model_free(m);
+    twi_trials_close(options.trials);
+    twi_free(dir);
     if (own.status && err && !err->status)
         *err = own;
     return own.status;

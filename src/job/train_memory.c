@@ -1,19 +1,45 @@
 // Whether a training run fits into memory: all its phases, before the first begins. See training.h and memory.h.
 //
-// Workers that make features are fewer where not all fit: rows do not depend on how many there are.
+// Workers that make features are fewer where not all fit: rows do not depend on how many there are. A step that would take
+// too much keeps fewer activations and makes the others again (engine/recompute.c), before a smaller batch is advised.
 
 #include "job/memory.h"
 #include "job/training.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { SMALLEST = 8 }; // of --batch-size auto
 
 static const char *const phase_words[TWI_PHASES] = {"training the head", "fine-tuning"};
 
-// What a phase takes at its worst moment, with this batch size.
-static tw_status phase_need(training *t, twi_phase_number phase, int64_t batch_size, int *workers,
-                            int64_t *most, tw_err *err)
+// What a phase takes at its worst moment, and how.
+typedef struct phase_need {
+    int workers; // that make features
+    int64_t most;
+    int64_t run_limit; // of a step; 0: everything is kept
+    double more_time;  // what that costs, as a part of a step
+} phase_need;
+
+// Where a fit needs more than there is, activations are kept only as far as there is room, less a little: what the process
+// holds differs from one start to the next.
+static tw_status lower(training *t, const twi_fit_size *size, twi_fit_options *o, twi_need *fit, tw_err *err)
+{
+    twi_need less = {0};
+    int64_t room = twi_memory_room(t->memory).bytes,
+            over = twi_memory_all(fit, t->threads) - (room - room / 32);
+    o->run_limit = fit->run > over ? fit->run - over : 1;
+    tw_status status = twi_need_fit(t->classifier.model, size, o, &less, err);
+    if (!status && less.run < fit->run)
+        *fit = less;
+    else
+        o->run_limit = 0;
+    return status;
+}
+
+// With this batch size.
+static tw_status find_need(training *t, twi_phase_number phase, int64_t batch_size, bool may_recompute,
+                           phase_need *need, tw_err *err)
 {
     const tw_model *m = t->classifier.model;
     twi_frontier from = {0};
@@ -32,59 +58,80 @@ static tw_status phase_need(training *t, twi_phase_number phase, int64_t batch_s
         status = twi_need_pipeline(m, &from, t->precision, &features, err);
     if (!status && !from.is_all) // which is an error of its own
         status = twi_need_fit(m, &size, &o, &fit, err);
+    if (!status && may_recompute && twi_memory_all(&fit, t->threads) > twi_memory_room(t->memory).bytes)
+        status = lower(t, &size, &o, &fit, err);
     if (status)
         return status;
-    int n = twi_memory_workers(&features, t->threads, t->memory);
-    if (workers)
-        *workers = n;
-    *most = twi_memory_all(&features, n);
-    if (twi_memory_all(&fit, t->threads) > *most)
-        *most = twi_memory_all(&fit, t->threads);
+    *need = (phase_need){.workers = twi_memory_workers(&features, t->threads, t->memory),
+                         .run_limit = o.run_limit,
+                         .more_time = fit.more_time};
+    need->most = twi_memory_all(&features, need->workers);
+    if (twi_memory_all(&fit, t->threads) > need->most)
+        need->most = twi_memory_all(&fit, t->threads);
     return TW_OK;
 }
 
 tw_status twi_training_need(training *t, twi_phase_number phase, int64_t batch_size, int64_t *most,
                             tw_err *err)
 {
-    return phase_need(t, phase, batch_size, NULL, most, err);
+    phase_need need = {0};
+    tw_status status = find_need(t, phase, batch_size, false, &need, err);
+    *most = need.most;
+    return status;
 }
 
 // The largest batch of half, a quarter … that fits, as advice.
 static void advise(training *t, twi_phase_number phase, char *advice, size_t size)
 {
-    int64_t room = twi_memory_room(t->memory).bytes, used = twi_memory_room(t->memory).used, most = 0;
+    int64_t room = twi_memory_room(t->memory).bytes, used = twi_memory_room(t->memory).used;
     const char *other = phase == TWI_HEAD
                             ? "a smaller --head, --model or --input-size"
                             : "a --fine-tune-from LAYER nearer to the output, or a smaller --input-size";
     char text[32];
     tw_err ignored = {0};
     for (int64_t batch = t->o->batch_size / 2; batch >= 1; batch /= 2) {
-        if (phase_need(t, phase, batch, NULL, &most, &ignored))
+        phase_need need;
+        if (find_need(t, phase, batch, true, &need, &ignored))
             break;
-        if (most > room)
+        if (need.most > room - room / 64)
             continue;
         snprintf(advice, size, "try  --batch-size %lld (about %s)\nor   %s", (long long)batch,
-                 twi_bytes_text(text, sizeof text, used + most), other);
+                 twi_bytes_text(text, sizeof text, used + need.most), other);
         return;
     }
     snprintf(advice, size, "try  %s", other);
 }
 
+static void say_recomputed(training *t, twi_phase_number phase, const phase_need *need)
+{
+    char limit[32];
+    twi_room room = twi_memory_room(t->memory);
+    twi_note(t->tw,
+             "%s keeps a part of its activations, and the others are recomputed on the way back, to stay "
+             "below %s (%s): the same numbers, and about %.0f %% more time a step",
+             phase_words[phase], twi_bytes_text(limit, sizeof limit, room.used + room.bytes), room.why,
+             fmax(1, 100 * need->more_time));
+}
+
 static tw_status check_phase(training *t, twi_phase_number phase, tw_err *err)
 {
-    int64_t most = 0;
+    phase_need need;
     char advice[256] = "", what[96];
     int64_t batch = t->o->batch_size > 0 ? t->o->batch_size : SMALLEST;
-    tw_status status = phase_need(t, phase, batch, &t->feature_workers[phase], &most, err);
+    tw_status status = find_need(t, phase, batch, true, &need, err);
     if (status)
         return status;
+    t->feature_workers[phase] = need.workers;
+    t->run_limit[phase] = need.run_limit;
     twi_room room = twi_memory_room(t->memory);
-    if (room.used + most > t->memory_estimate)
-        t->memory_estimate = room.used + most;
-    if (most > room.bytes)
+    if (room.used + need.most > t->memory_estimate)
+        t->memory_estimate = room.used + need.most;
+    if (need.most > room.bytes)
         advise(t, phase, advice, sizeof advice);
+    else if (need.run_limit)
+        say_recomputed(t, phase, &need);
     snprintf(what, sizeof what, "%s with --batch-size %lld", phase_words[phase], (long long)batch);
-    return twi_memory_check(most, t->memory, what, advice, err);
+    return twi_memory_check(need.most, t->memory, what, advice, err);
 }
 
 // ------------------------------------------------------------------------------------------------------- fine-tuning

@@ -55,6 +55,10 @@ static tw_status make_features(training *t, const twi_choices *choices, tw_err *
                                          : "try  TMPDIR=DIR for another place, or --cache DIR");
     if (status)
         return status;
+    if (t->features.n_trials)
+        twi_note(t->tw,
+                 "%d kinds of ops were tried in several ways, in %.1f s; remembered for this processor",
+                 t->features.n_trials, t->features.trial_seconds);
     twi_progress_end(&stage, "%s",
                      t->features.n_decoded == 0 ? "all found in the cache"
                      : t->features.is_kept      ? "kept for the next run"
@@ -402,6 +406,7 @@ static tw_status fit(training *t, tw_err *err)
                          .validation_from = t->frontier.n ? &t->frontier : NULL,
                          .patience = t->o->patience,
                          .class_weight = t->class_weight,
+                         .run_limit = t->run_limit[t->phase],
                          .threads = t->threads,
                          .state = &state,
                          .self = t,

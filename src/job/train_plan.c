@@ -1,7 +1,8 @@
 // plan.json: what a run ran with, and --plan FILE, which runs with the same. See training.h.
 //
 //   {batch, precision, threads, ops, totals          the whole model, as it answers: what `topwork plan` prints
-//    "features": {"head": {…}, "fine_tune": {…}}}    the frozen part in front, as each phase computed features with it
+//    "features": {"head": {…}, "fine_tune": {…}},    the frozen part in front, as each phase computed features with it
+//    "recomputed": {"fine_tune": {ops, more_time}}}  phases that made activations a second time to take less memory
 // Only the frozen part has choices to repeat: what learns is always computed directly.
 
 #include "engine/choices.h"
@@ -71,6 +72,15 @@ tw_status twi_training_write_plan(training *t, tw_err *err)
             json_object_set(features, phase_names[i], t->feature_plan[i]);
     if (features)
         json_object_set_new(json, "features", features);
+    json_t *recomputed = json ? json_object() : NULL;
+    for (int i = 0; recomputed && i < t->n_phases; i++)
+        if (t->history[i].n_again)
+            json_object_set_new(recomputed, phase_names[i],
+                                json_pack("{si sf sI}", "ops", t->history[i].n_again, "more_time",
+                                          t->history[i].more_time, "limit_bytes",
+                                          (json_int_t)t->run_limit[i]));
+    if (recomputed)
+        json_object_set_new(json, "recomputed", recomputed);
     char *path = json ? twi_run_file(t->dir, "plan.json", err) : NULL;
     tw_status status = path ? twi_json_write(path, json, err) : TW_EFAILED;
     twi_free(path);

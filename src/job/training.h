@@ -63,6 +63,7 @@ typedef struct training {
     int64_t memory;                  // --memory in bytes; 0: no limit
     int64_t memory_estimate;         // bytes the run will take at its worst moment
     int feature_workers[TWI_PHASES]; // of the threads, as many as fit into memory
+    int64_t run_limit[TWI_PHASES];   // bytes of a step, beyond which activations are made again; 0: they fit
     twi_str reading;                 // what the curves say
     json_t *readings;                // the same for programs: a list of {"rule", "text", "try"}
     twi_tfevents *events;            // of --tensorboard
@@ -78,10 +79,11 @@ typedef struct training {
     double last_checkpoint;
 } training;
 
-// train_memory.c: refuses what will not fit, fine-tuning included, before anything is begun. TW_ENOMEM with advice.
+// train_memory.c: refuses what will not fit, fine-tuning included, before anything is begun. TW_ENOMEM with advice. Where
+// keeping fewer activations is enough, that is chosen, and said.
 tw_status twi_training_check_memory(training *t, tw_err *err);
 
-// What a phase would take with this batch size.
+// What a phase would take with this batch size and every activation kept.
 tw_status twi_training_need(training *t, twi_phase_number phase, int64_t batch_size, int64_t *most,
                             tw_err *err);
 

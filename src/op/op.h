@@ -100,6 +100,7 @@ struct twi_kernel_request {
     twi_fusion fusion[TWI_FUSION_MAX];          // forward only
     int n_fusion;
     bool is_layout_free; // the kernel may ask for any layouts; false: dense for everything but constants
+    bool is_liked;       // the library's favourite layout, even where an input lies in another that would do
     twi_dtype dtype;     // TWI_F32, or TWI_BF16 to compute and store in bf16 where a layout is free
     bool is_estimate;    // only its layouts and sizes are asked for: it will not be run
 };

@@ -46,6 +46,9 @@ static json_t *phases_json(const twi_results *r)
         json_object_set_new(one, "batch_size", json_integer((json_int_t)r->phase[i].batch_size));
         if (r->phase[i].batches)
             json_object_set_new(one, "batch_sizes", json_deep_copy(r->phase[i].batches));
+        if (h->n_again) // activations that were made a second time to take less memory
+            json_object_set_new(one, "recomputed",
+                                json_pack("{si sf}", "ops", h->n_again, "more_time", h->more_time));
         json_array_append_new(list, one);
     }
     return list;

@@ -3,6 +3,7 @@
 #include "train/features.h"
 
 #include "engine/choices.h"
+#include "engine/trials.h"
 
 #include <string.h>
 #include <xxhash.h>
@@ -219,6 +220,28 @@ static tw_status make_rows(maker *m, const twi_plan *plan, tw_err *err)
     return status;
 }
 
+// The plan, and its kernels: given, or decided by trials that are remembered with the cache, or the usual ones.
+static twi_plan *make_plan(const maker *m, const tw_model *model, tw_err *err)
+{
+    const twi_features_options *o = m->o;
+    twi_plan_options options = {.batch = MICRO_BATCH,
+                                .to = o->frontier,
+                                .precision = o->precision,
+                                .choices = o->choices,
+                                .threads = 1};
+    if (o->cache_dir && !o->choices && o->precision != TWI_EXACT) {
+        int64_t runs_at_once = MICRO_BATCH * (int64_t)(o->workers > 1 ? o->workers : 1);
+        options.trials = twi_trials_open(o->cache_dir, (double)m->n / (double)runs_at_once, err);
+        if (!options.trials)
+            return NULL;
+    }
+    twi_plan *plan = twi_plan_new(model, &options, err);
+    if (options.trials)
+        m->f->n_trials = twi_trials_made(options.trials, &m->f->trial_seconds);
+    twi_trials_close(options.trials);
+    return plan;
+}
+
 tw_status twi_features_make(const tw_model *model, twi_photos *photos, const twi_features_options *o,
                             twi_features *f, tw_err *err)
 {
@@ -235,12 +258,7 @@ tw_status twi_features_make(const tw_model *model, twi_photos *photos, const twi
         return TW_ENOMEM;
     for (int64_t i = 0; i < f->n_photos; i++)
         f->slot[i] = -1;
-    twi_plan_options plan_options = {.batch = MICRO_BATCH,
-                                     .to = o->frontier,
-                                     .precision = o->precision,
-                                     .choices = o->choices,
-                                     .threads = 1};
-    twi_plan *plan = choose(&m, err) ? NULL : twi_plan_new(model, &plan_options, err);
+    twi_plan *plan = choose(&m, err) ? NULL : make_plan(&m, model, err);
     f->plan = plan ? twi_plan_json(plan, err) : NULL;
     tw_status status = f->plan ? make_rows(&m, plan, err) : TW_EFAILED;
     twi_plan_free(plan);

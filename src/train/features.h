@@ -35,6 +35,8 @@ typedef struct twi_features {
     int64_t *slot; // [n_photos] row of each photo in the cache; -1: unreadable
     int64_t n_decoded, n_known;
     json_t *plan; // what they were made with, printed
+    int n_trials; // of kernels, made now (engine/trials.h), and what they took
+    double trial_seconds;
     bool is_kept; // for the next run: the cache has a file, and it is not larger than the limit
 } twi_features;
 

@@ -34,13 +34,23 @@ static tw_status make_plan(twi_trainer *t, int which, int64_t batch, tw_err *err
                                 .is_training = true,
                                 .wants_gradients = true,
                                 .from = t->o->from,
+                                .run_limit = t->o->run_limit,
                                 .threads = t->o->threads,
                                 .is_reference = t->o->is_reference};
     if (!t->o->is_reference)
         options.hands_over_from = twi_update_hands_over_from(&t->o->optimizer, t->m, err);
     t->plan[which] = twi_plan_new(t->m, &options, err);
-    t->run[which] = t->plan[which] ? twi_run_new(t->plan[which], err) : NULL;
-    return t->run[which] ? TW_OK : TW_EFAILED;
+    return t->plan[which] ? TW_OK : TW_EFAILED;
+}
+
+// The two are never under way at once, so they share the memory of the larger one.
+static tw_status make_runs(twi_trainer *t, tw_err *err)
+{
+    int large = t->plan[1] && twi_plan_run_bytes(t->plan[1]) > twi_plan_run_bytes(t->plan[0]);
+    t->run[large] = twi_run_new(t->plan[large], err);
+    if (t->run[large] && t->plan[!large])
+        t->run[!large] = twi_run_beside(t->plan[!large], t->run[large], err);
+    return t->run[0] && (t->run[1] || !t->plan[1]) ? TW_OK : TW_EFAILED;
 }
 
 static tw_status make_plans(twi_trainer *t, tw_err *err)
@@ -51,10 +61,14 @@ static tw_status make_plans(twi_trainer *t, tw_err *err)
     if (!status && t->rest)
         status = make_plan(t, 1, t->rest, err);
     if (!status)
+        status = make_runs(t, err);
+    if (!status)
         status = twi_model_weights(t->m, &t->all, err);
     if (status)
         return err && err->status ? err->status : status;
     t->n_trained = twi_plan_n_gradients(t->plan[0]);
+    t->history->n_again = twi_plan_n_again(t->plan[0]);
+    t->history->more_time = twi_plan_more_time(t->plan[0]);
     if (!t->n_trained)
         return twi_fail(err, TW_EUNUSABLE, "nothing to train: every weight is frozen");
     t->k = twi_shape_last(twi_plan_output(t->plan[0], 0));

@@ -41,6 +41,8 @@ typedef struct twi_history {
     bool is_changed; // layers were frozen or freed by a callback: to be called again with the same state
     int64_t n_train_values; // values of the trained weights
     double step_seconds;    // mean seconds of a training step
+    int n_again;            // steps of the plan that are made again to take less memory, and what they cost,
+    double more_time;       // as a part of a step's time (estimated)
 } twi_history;
 
 // What an interrupted fit needs to go on as if nothing had happened. Zero-initialise; twi_fit_state_clear frees.
@@ -92,7 +94,8 @@ typedef struct twi_fit_options {
     const double *class_weight;          // [n_classes], or NULL
     const float *sample_weight;          // [n], or NULL
     double mixup, cutmix;                // alpha; 0: none (train/mix.h)
-    bool is_proximal; // L1 penalties as thresholds after each step instead of gradients: exact zeros
+    bool is_proximal;  // L1 penalties as thresholds after each step instead of gradients: exact zeros
+    int64_t run_limit; // bytes of a step's activations and gradients (engine/plan.h); 0: no such limit
     int threads;
     bool is_reference; // reference kernels (tests)
     bool keeps_last;   // the model ends with the weights of the last epoch, not of the best

@@ -16,7 +16,7 @@ def result(*words):
 
 class Measure(unittest.TestCase):
     def test_a_plan_tells_the_time_of_each_op_and_the_peak(self):
-        plan = json.loads(result("plan", "mobilenet:0.25", "--measure", "--format", "json", "--threads", "1").stdout)
+        plan = json.loads(result("plan", "mobilenet:0.25", "--measure", "--format", "json", "--threads", "1", "--cache", "off").stdout)
         self.assertTrue(all(op["seconds"] > 0 for op in plan["ops"]))
         self.assertGreater(plan["peak_macs_per_second"], 1e8)
         self.assertAlmostEqual(plan["totals"]["seconds"], sum(op["seconds"] for op in plan["ops"]), delta=1e-9)
@@ -26,6 +26,23 @@ class Measure(unittest.TestCase):
         self.assertTrue(all(op["seconds"] is None for op in plan["ops"]))
         self.assertNotIn("peak_macs_per_second", plan)
         self.assertNotIn("ms", result("plan", "mobilenet:0.25").stdout.splitlines()[1])
+
+    def test_what_was_tried_is_shown_and_remembered(self):
+        words = ("plan", "mobilenet:0.25", "--threads", "1", "--format", "json")
+        with tempfile.TemporaryDirectory() as folder:
+            first = json.loads(result(*words, "--cache", folder, "--measure").stdout)["ops"]
+            self.assertEqual(len([f for f in os.listdir(folder) if f.startswith("kernels-")]), 1)
+            again = json.loads(result(*words, "--cache", folder).stdout)["ops"]
+            for op in first:
+                tried = op.get("tried", [])
+                self.assertNotEqual(len(tried), 1)
+                self.assertTrue(all(way["seconds"] > 0 for way in tried))
+                if tried:
+                    self.assertIn(op["impl"], [way["impl"] for way in tried])
+            self.assertEqual([(op["impl"], op["layout"], op.get("tried")) for op in first],
+                             [(op["impl"], op["layout"], op.get("tried")) for op in again])
+            self.assertEqual(result("cache", "clear", "--cache", folder).returncode, 0)
+            self.assertFalse([f for f in os.listdir(folder) if f.startswith("kernels-")])
 
     def test_a_trace_has_the_ops_one_after_the_other(self):
         with tempfile.TemporaryDirectory() as folder:

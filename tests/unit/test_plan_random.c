@@ -207,6 +207,35 @@ static void check_parts(const tw_model *m, uint64_t seed)
     twi_plan_free(rest);
 }
 
+// Gradients of a plan that keeps as little as it can are those of one that keeps everything, bit by bit.
+static void check_recomputed(const tw_model *m, uint64_t seed)
+{
+    tw_err err = {0};
+    twi_plan_options o = {.batch = 4, .is_training = true, .wants_gradients = true};
+    twi_plan *plan[2];
+    twi_run *run[2];
+    for (int i = 0; i < 2; i++) {
+        o.run_limit = i;
+        plan[i] = net_plan(m, o);
+        run[i] = net_run(plan[i], seed);
+        net_numbers(twi_run_grad_logits(run[i]), net_count(twi_plan_output(plan[i], 0)), seed);
+        twi_run_backward(run[i], 1, 1, &err);
+        expect_ok(err);
+    }
+    if (twi_plan_run_bytes(plan[1]) > twi_plan_run_bytes(plan[0]))
+        fail_msg("seed %llu: keeping less takes more", (unsigned long long)seed);
+    for (int i = 0; i < twi_plan_n_gradients(plan[0]); i++) {
+        const twi_weight *w = twi_plan_gradient_weight(plan[0], i);
+        size_t bytes = (size_t)twi_shape_count(&w->shape) * sizeof(float);
+        if (memcmp(twi_run_gradient(run[0], i), twi_run_gradient(run[1], i), bytes) != 0)
+            fail_msg("seed %llu: recomputing changes the gradient of %s", (unsigned long long)seed, w->name);
+    }
+    for (int i = 0; i < 2; i++) {
+        twi_run_free(run[i]);
+        twi_plan_free(plan[i]);
+    }
+}
+
 static void every_way_of_running_a_random_model_agrees(void **state)
 {
     (void)state;
@@ -219,6 +248,7 @@ static void every_way_of_running_a_random_model_agrees(void **state)
         check_mode(m, (twi_plan_options){.wants_gradients = true}, seed);
         check_parts(m, seed);
         check_mode(m, (twi_plan_options){.batch = 4, .is_training = true, .wants_gradients = true}, seed);
+        check_recomputed(m, seed);
         twi_model_free(m);
     }
 }

@@ -71,7 +71,7 @@ static dnnl_primitive_desc_t choose(conv *c, dnnl_primitive_attr_t attr)
     if (r->in[0].dim[3] <= 4)
         hinted = dense_src;
     dnnl_primitive_desc_t as_it_comes = forward_pd(c, dnnl_forward_inference, attr, hinted, any_dst);
-    if (is_fast(as_it_comes))
+    if (is_fast(as_it_comes) && !r->is_liked)
         return as_it_comes;
     dnnl_primitive_desc_t as_liked = forward_pd(c, dnnl_forward_inference, attr, any_src, any_dst);
     return as_liked ? as_liked : as_it_comes;
