@@ -316,7 +316,8 @@ TW_API tw_status tw_sweep(tw_context *tw, const tw_sweep_options *options, tw_er
 
 typedef struct tw_predict_options {
     const char *model;
-    tw_texts photos; // files, directories, or "-" for a list on standard input
+    tw_texts photos;    // files, directories, or "-" for a list on standard input
+    int64_t input_size; // 0: the model's
     int64_t topk, threads, batch_size;
     int precision, format;
     const char *preprocess, *labels;
@@ -329,6 +330,7 @@ TW_API tw_status tw_predict(tw_context *tw, const tw_predict_options *options, t
 typedef struct tw_evaluate_options {
     const char *model, *photos;
     const char *labels, *label_regex, *preprocess;
+    int64_t input_size; // 0: the model's
     int64_t threads, batch_size;
     int precision, format;
     bool exact_decode;
@@ -369,6 +371,7 @@ typedef struct tw_plan_options {
     const char *model;
     const char *weights;
     bool top, no_top;
+    int64_t input_size; // 0: the model's
     int64_t batch_size, threads;
     int precision, format;
     bool measure;
@@ -601,6 +604,11 @@ TW_API tw_counts tw_layer_count_params(const tw_layer *layer);
 TW_API tw_model *tw_layer_nested(const tw_layer *layer);
 // Keras's config of the layer as JSON, yours to tw_free.
 TW_API char *tw_layer_config(const tw_layer *layer, tw_err *err);
+
+// Pictures of another size for a model, and those inside it: shapes are worked out anew, weights stay. A file of Keras may
+// leave the size open (input_shape=(None, None, 3)): tw_fit and its like then take that of the data, or of the known trunk.
+// TW_EINVAL, and the model as it was, where a weight would need another shape (a Dense right after a Flatten).
+TW_API tw_status tw_model_resize(tw_model *model, int64_t height, int64_t width, tw_err *err);
 
 // ---- freezing: facts of each weight, as in Keras 3. They count when tw_fit begins.
 

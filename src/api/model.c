@@ -186,6 +186,21 @@ void tw_model_set_trainable(tw_model *model, bool value)
         twi_model_set_trainable(model, value);
 }
 
+tw_status tw_model_resize(tw_model *model, int64_t height, int64_t width, tw_err *err)
+{
+    tw_shape shape[TWI_LAYER_IN_MAX];
+    tw_status status = model ? twi_model_verify(model, err) : err && err->status ? err->status : TW_EINVAL;
+    if (!status && (height < 1 || width < 1 || model->inputs.n > TWI_LAYER_IN_MAX))
+        status = twi_fail(err, TW_EINVAL, "pictures of %lld by %lld, expected 1 or more", (long long)height,
+                          (long long)width);
+    for (size_t i = 0; !status && i < model->inputs.n; i++) {
+        shape[i] = twi_model_shape(model, model->inputs.at[i]);
+        if (shape[i].rank == 4)
+            shape[i].dim[1] = height, shape[i].dim[2] = width;
+    }
+    return status ? status : twi_model_resize(model, (int)model->inputs.n, shape, err);
+}
+
 tw_status tw_model_freeze(tw_model *model, const char *spec, tw_err *err)
 {
     if (!model)

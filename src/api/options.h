@@ -28,6 +28,8 @@ extern const char *const twi_option_table_formats[]; // text, json, csv
     {TWI_FLAG("exact_decode", "decode JPEG at full size with TensorFlow's settings", s, exact_decode)}
 #define TWI_OPTION_PREPROCESS(s) \
     {TWI_TEXT("preprocess", "what pixel values the model takes [the model's own]", s, preprocess), .choices = twi_pixel_mode_names}
+#define TWI_OPTION_INPUT_SIZE(s) \
+    {TWI_INT("input_size", "height and width of the pictures in pixels [the model's]", s, input_size, 0, 16384)}
 #define TWI_OPTION_LABELS(s) \
     {TWI_TEXT("labels", "CSV file with a line path,label for each photo", s, labels), .value = "FILE.csv"}
 #define TWI_OPTION_LABEL_REGEX(s) \

@@ -13,6 +13,7 @@ const tw_field tw_evaluate_fields[] = {
     TWI_OPTION_FORMAT(evaluate),
     TWI_OPTION_LABELS(evaluate),
     TWI_OPTION_LABEL_REGEX(evaluate),
+    TWI_OPTION_INPUT_SIZE(evaluate),
     TWI_OPTION_PREPROCESS(evaluate),
     TWI_OPTION_EXACT_DECODE(evaluate),
     TWI_OPTION_PRECISION(evaluate),

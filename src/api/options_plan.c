@@ -11,6 +11,7 @@ const tw_field tw_plan_fields[] = {
     {TWI_FLAG("top", "with its classifier, which is the default", plan, top)},
     {TWI_FLAG("no_top", "without its classifier", plan, no_top)},
     {TWI_TEXT("weights", "what is loaded [none: a plan needs no values]", plan, weights), .value = "imagenet|none|FILE"},
+    TWI_OPTION_INPUT_SIZE(plan),
     {TWI_INT("batch_size", "photos at once", plan, batch_size, 1, 65536), .otherwise = "1"},
     TWI_OPTION_PRECISION(plan),
     TWI_OPTION_THREADS(plan),

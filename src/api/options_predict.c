@@ -13,6 +13,7 @@ const tw_field tw_predict_fields[] = {
     {TWI_INT("topk", "classes shown for each photo, the likeliest first", predict, topk, 1, 100000), .otherwise = "1"},
     {TWI_CHOICE("format", "how results are written", predict, format, twi_option_table_formats), .otherwise = "text"},
     {TWI_TEXT("labels", "file with one class name a line [the model's]", predict, labels), .value = "FILE"},
+    TWI_OPTION_INPUT_SIZE(predict),
     TWI_OPTION_PREPROCESS(predict),
     TWI_OPTION_EXACT_DECODE(predict),
     TWI_OPTION_PRECISION(predict),

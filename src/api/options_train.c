@@ -28,7 +28,7 @@ const tw_field tw_train_fields[] = {
     {TWI_TEXT("cut", "use the network up to this layer [all but its classifier]", train, cut), .value = "LAYER"},
     {TWI_FLAG("top", "keep the network's own classifier under the head", train, top)},
     {TWI_FLAG("no_top", "leave it out, which is the default", train, no_top)},
-    {TWI_INT("input_size", "height and width in pixels [the model's]", train, input_size, 0, 16384)},
+    TWI_OPTION_INPUT_SIZE(train),
     {TWI_FLAG("skip_mismatch", "leave out weights of another shape", train, skip_mismatch)},
     {TWI_FLAG("by_name", "load weights by layer name; what has none keeps its first values", train, by_name)},
 

@@ -213,18 +213,9 @@ twi_layer *twi_config_input(twi_config_reader *r, const json_t *object, const tw
     if (!given)
         given = json_object_get(config, "batch_input_shape"); // Keras 2
     tw_shape shape = shape_of(given);
-    for (int i = 1; i < shape.rank; i++) {
-        if (shape.dim[i] < 0 && hint && hint->rank == shape.rank)
+    for (int i = 1; i < shape.rank && hint && hint->rank == shape.rank; i++)
+        if (shape.dim[i] < 0)
             shape.dim[i] = hint->dim[i];
-        char text[TWI_SHAPE_TEXT];
-        if (shape.dim[i] < 0) {
-            twi_fail_at(r->err, TW_EUNUSABLE, r->where, -1,
-                        "%s: input '%s' has no fixed size: %s; save the model with a fixed input size",
-                        twi_base_name(r->where), twi_json_string(config, "name", ""),
-                        twi_shape_text(&shape, text));
-            return NULL;
-        }
-    }
     json_t *own = json_copy((json_t *)config);
     json_object_del(own, "batch_input_shape");
     json_object_set_new(own, "batch_shape", shape_json(&shape));

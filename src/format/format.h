@@ -54,6 +54,10 @@ tw_status twi_weights_load(tw_model *m, const char *path, const twi_load_options
 tw_status twi_model_save(const tw_model *m, const char *path, tw_err *err);
 tw_status twi_weights_save(const tw_model *m, const char *path, tw_err *err);
 
+// The height and width that a model of open size is known to want: what a Resizing at its beginning gives, else those its trunk
+// was published at. false: nothing says so.
+bool twi_model_known_size(const tw_model *m, int64_t size[2]);
+
 // Where published weights of a variant are (architecture §4: $TOPWORK_HOME/weights, $XDG_CACHE_HOME/topwork/weights,
 // $KERAS_HOME/models, ~/.keras/models). NULL with TW_EUNUSABLE: file, places, and how to get it. twi_free it.
 char *twi_weights_find(const twi_zoo_variant *variant, bool has_top, tw_err *err);

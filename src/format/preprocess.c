@@ -193,6 +193,39 @@ static const twi_zoo_variant *find_trunk(const tw_model *m)
     return best;
 }
 
+// ------------------------------------------------------------------------------------------------------------------ size
+
+// The Resizing that the picture comes to first, or NULL.
+static const twi_node *first_resizing(const tw_model *m)
+{
+    const twi_node *node = consumer(m, m->inputs.at[0].node);
+    while (node) {
+        const twi_layer *layer = m->layers.at[node->layer];
+        if (layer->kind == &twi_layer_resizing)
+            return node;
+        if (layer->nested)
+            return first_resizing(layer->nested);
+        if (step_of(layer->kind) == START_OTHER)
+            return NULL;
+        node = consumer(m, (int)(node - m->nodes.at));
+    }
+    return NULL;
+}
+
+bool twi_model_known_size(const tw_model *m, int64_t size[2])
+{
+    const twi_node *resizing = m->inputs.n ? first_resizing(m) : NULL;
+    const char *name = twi_info_text(m, "trunk", NULL);
+    const twi_zoo_family *family;
+    tw_err ignored = {0};
+    const twi_zoo_variant *v = resizing ? NULL : name ? twi_zoo_find(name, &family, &ignored) : find_trunk(m);
+    if (v)
+        size[0] = size[1] = v->input_size;
+    for (int i = 0; resizing && i < 2; i++)
+        size[i] = resizing->out[0].dim[1 + i];
+    return v || resizing;
+}
+
 // ------------------------------------------------------------------------------------------------------------ recognising
 
 static tw_status set_inside(tw_model *m, bool inside, tw_err *err)

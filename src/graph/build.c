@@ -145,6 +145,59 @@ static tw_status build_weights(tw_model *m, twi_layer *layer, const tw_shape *in
     return TW_OK;
 }
 
+static bool is_open(const tw_shape *shape)
+{
+    for (int i = 1; i < shape->rank; i++)
+        if (shape->dim[i] < 0)
+            return true;
+    return false;
+}
+
+// A shape that leaves sizes open takes any there.
+static bool takes_shape(const tw_shape *expected, const tw_shape *given)
+{
+    tw_shape shape = *expected;
+    for (int i = 1; i < shape.rank && i < given->rank; i++)
+        if (shape.dim[i] < 0)
+            shape.dim[i] = given->dim[i];
+    return twi_shape_same(&shape, given);
+}
+
+// What a layer gives where open sizes are `size`.
+static tw_status infer_at(const twi_layer *layer, const twi_node *node, const tw_shape *in, int64_t size,
+                          tw_shape *out, tw_err *err)
+{
+    tw_shape shapes[TWI_LAYER_IN_MAX];
+    for (int i = 0; i < node->n_in; i++) {
+        shapes[i] = in[i];
+        for (int j = 1; j < in[i].rank; j++)
+            if (in[i].dim[j] < 0)
+                shapes[i].dim[j] = size;
+    }
+    return layer->kind->infer(layer->config, node->n_in, shapes, out, err);
+}
+
+// Open sizes are tried as two numbers: what differs in the result is open too. So no layer needs to know of them. Large ones, in
+// which every window fits; small ones where those make too long a row.
+static tw_status infer_open(const twi_layer *layer, twi_node *node, const tw_shape *in, tw_err *err)
+{
+    static const int64_t tried[2] = {40320, 48};
+    tw_err own[2] = {{0}};
+    tw_shape out[2];
+    for (int t = 0; t < 2; t++) {
+        if (infer_at(layer, node, in, tried[t], &out[0], &own[t]) ||
+            infer_at(layer, node, in, 2 * tried[t], &out[1], &own[t]))
+            continue;
+        node->out[0] = out[0];
+        for (int j = 1; j < out[0].rank; j++)
+            if (out[0].dim[j] != out[1].dim[j])
+                node->out[0].dim[j] = -1;
+        return TW_OK;
+    }
+    *err = own[0];
+    return own[0].status;
+}
+
 static tw_status infer_node(tw_model *m, const twi_layer *layer, twi_node *node, const tw_shape *in)
 {
     if (layer->nested) {
@@ -152,20 +205,29 @@ static tw_status infer_node(tw_model *m, const twi_layer *layer, twi_node *node,
         if ((int)inner->inputs.n != node->n_in || inner->outputs.n > TWI_OP_OUT_MAX)
             return twi_fail(&m->err, TW_EINVAL, "model '%s' takes %zu inputs, received %d", inner->name,
                             inner->inputs.n, node->n_in);
+        bool is_same = true;
         for (int i = 0; i < node->n_in; i++) {
             tw_shape expected = twi_model_shape(inner, inner->inputs.at[i]);
+            is_same = is_same && twi_shape_same(&expected, &in[i]);
             char a[TWI_SHAPE_TEXT], b[TWI_SHAPE_TEXT];
-            if (!twi_shape_same(&expected, &in[i]))
+            if (!takes_shape(&expected, &in[i]))
                 return twi_fail(&m->err, TW_EINVAL, "model '%s' takes %s, received %s", inner->name,
                                 twi_shape_text(&expected, a), twi_shape_text(&in[i], b));
         }
+        // The first call settles sizes that the model inside leaves open.
+        if (!is_same && twi_model_resize(layer->nested, node->n_in, in, &m->err))
+            return m->err.status;
         node->n_out = (int)inner->outputs.n;
         for (int i = 0; i < node->n_out; i++)
             node->out[i] = twi_model_shape(inner, inner->outputs.at[i]);
         return TW_OK;
     }
     node->n_out = 1;
-    tw_status status = layer->kind->infer(layer->config, node->n_in, in, &node->out[0], &m->err);
+    bool has_open = false;
+    for (int i = 0; i < node->n_in; i++)
+        has_open = has_open || is_open(&in[i]);
+    tw_status status = has_open ? infer_open(layer, node, in, &m->err)
+                                : layer->kind->infer(layer->config, node->n_in, in, &node->out[0], &m->err);
     if (status)
         twi_err_context(&m->err, "%s '%s'", layer->kind->name, layer->name);
     return status;
@@ -256,6 +318,89 @@ void twi_model_add(tw_model *m, twi_layer *layer)
         return;
     m->outputs.n = 0;
     twi_vec_push(&m->outputs, out, &m->err);
+}
+
+// ------------------------------------------------------------------------------------------------------------- resizing
+
+bool twi_model_is_open(const tw_model *m)
+{
+    for (size_t i = 0; i < m->inputs.n; i++) {
+        tw_shape shape = twi_model_shape(m, m->inputs.at[i]);
+        if (is_open(&shape))
+            return true;
+    }
+    return false;
+}
+
+static int input_at(const tw_model *m, int node)
+{
+    for (size_t i = 0; i < m->inputs.n; i++)
+        if (m->inputs.at[i].node == node)
+            return (int)i;
+    return -1;
+}
+
+// The weights a layer has must be those it would have at the new shapes.
+static tw_status check_weights(const twi_layer *layer, const tw_shape *in, tw_err *err)
+{
+    twi_weight_list list = {0};
+    if (!layer->kind->weights)
+        return TW_OK;
+    layer->kind->weights(layer->config, in, &list);
+    for (int i = 0; i < list.n; i++)
+        for (int j = 0; j < layer->n_weights; j++) {
+            const twi_weight *w = &layer->weights[j];
+            char a[TWI_SHAPE_TEXT], b[TWI_SHAPE_TEXT];
+            if (strcmp(w->name, list.at[i].name) == 0 && !twi_shape_same(&w->shape, &list.at[i].shape))
+                return twi_fail(err, TW_EINVAL, "%s '%s': its %s is %s, at this input size it would be %s",
+                                layer->kind->name, layer->name, w->name, twi_shape_text(&w->shape, a),
+                                twi_shape_text(&list.at[i].shape, b));
+        }
+    return TW_OK;
+}
+
+static tw_status resize_node(tw_model *m, int at, const tw_shape *shapes)
+{
+    twi_node *node = &m->nodes.at[at];
+    twi_layer *layer = m->layers.at[node->layer];
+    tw_shape in[TWI_LAYER_IN_MAX];
+    int input = input_at(m, at);
+    if (input >= 0) {
+        twi_input_set(layer, &shapes[input]);
+        return infer_node(m, layer, node, NULL);
+    }
+    for (int i = 0; i < node->n_in; i++)
+        in[i] = twi_model_shape(m, node->in[i]);
+    if (layer->nested && !node->call && twi_model_resize(layer->nested, node->n_in, in, &m->err))
+        return m->err.status;
+    tw_status status = infer_node(m, layer, node, in);
+    return status ? status : check_weights(layer, in, &m->err);
+}
+
+static tw_status resize_all(tw_model *m, const tw_shape *shapes)
+{
+    tw_status status = m->err.status;
+    for (size_t i = 0; !status && i < m->nodes.n; i++)
+        status = resize_node(m, (int)i, shapes);
+    return status;
+}
+
+tw_status twi_model_resize(tw_model *m, int n, const tw_shape *shapes, tw_err *err)
+{
+    tw_shape before[TWI_LAYER_IN_MAX];
+    if (m->err.status || n != (int)m->inputs.n || n > TWI_LAYER_IN_MAX)
+        return twi_fail(err, TW_EINVAL, "model '%s' takes %zu inputs, received %d sizes", m->name,
+                        m->inputs.n, n);
+    for (int i = 0; i < n; i++)
+        before[i] = twi_model_shape(m, m->inputs.at[i]);
+    if (!resize_all(m, shapes))
+        return TW_OK;
+    tw_err own = m->err;
+    m->err = (tw_err){0};
+    resize_all(m, before);
+    if (err && !err->status)
+        *err = own;
+    return own.status;
 }
 
 // ------------------------------------------------------------------------------------------------------------- checking

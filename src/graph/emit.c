@@ -100,6 +100,12 @@ tw_status twi_model_emit(const tw_model *m, const twi_emit_options *options, twi
     if (m->inputs.n > TWI_LAYER_IN_MAX)
         return twi_fail(err, TW_EUNSUPPORTED, "model '%s' has %zu inputs, at most %d are supported", m->name,
                         m->inputs.n, (int)TWI_LAYER_IN_MAX);
+    if (twi_model_is_open(m)) {
+        char text[TWI_SHAPE_TEXT];
+        tw_shape shape = twi_model_shape(m, m->inputs.at[0]);
+        return twi_fail(err, TW_EUNUSABLE, "model '%s' takes pictures of any size, %s: give it one first",
+                        m->name, twi_shape_text(&shape, text));
+    }
     for (size_t i = 0; i < m->inputs.n; i++) {
         tw_shape shape = twi_model_shape(m, m->inputs.at[i]);
         shape = twi_shape_batch(&shape, options->batch);

@@ -23,8 +23,9 @@ static tw_status input_infer(const input *c, int n_in, const tw_shape *in, tw_sh
     if (c->batch_shape.rank < 2)
         return twi_fail(err, TW_EINVAL, "an input needs at least one size besides the batch");
     for (int i = 1; i < c->batch_shape.rank; i++)
-        if (c->batch_shape.dim[i] < 1)
-            return twi_fail(err, TW_EINVAL, "size %d of the input is not known; give the input size", i);
+        if (c->batch_shape.dim[i] < -1 || c->batch_shape.dim[i] == 0)
+            return twi_fail(err, TW_EINVAL, "size %d of the input is %lld, expected 1 or more, or None", i,
+                            (long long)c->batch_shape.dim[i]);
     *out = twi_shape_batch(&c->batch_shape, -1);
     return TW_OK;
 }
@@ -45,6 +46,11 @@ const tw_layer_kind *twi_kind_input(void)
     return &input_kind;
 }
 
+void twi_input_set(twi_layer *layer, const tw_shape *shape)
+{
+    ((input *)layer->config)->batch_shape = twi_shape_batch(shape, -1);
+}
+
 twi_tensor twi_model_input(tw_model *m, const char *name, const tw_shape *shape)
 {
     twi_tensor none = {-1, 0};
@@ -53,7 +59,7 @@ twi_tensor twi_model_input(tw_model *m, const char *name, const tw_shape *shape)
     twi_layer *layer = twi_layer_new(&input_kind, name, &m->err);
     if (!layer)
         return none;
-    ((input *)layer->config)->batch_shape = twi_shape_batch(shape, -1);
+    twi_input_set(layer, shape);
     twi_tensor in = twi_model_call(m, layer, 0, NULL);
     twi_layer_free(layer);
     if (in.node >= 0)

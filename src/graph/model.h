@@ -74,7 +74,7 @@ typedef struct twi_node {
     int call;  // how many earlier nodes call the same layer
     int n_in, n_out;
     twi_tensor in[TWI_LAYER_IN_MAX];
-    tw_shape out[TWI_OP_OUT_MAX]; // batch -1
+    tw_shape out[TWI_OP_OUT_MAX]; // batch -1; other sizes too where the input's are open
 } twi_node;
 
 typedef struct tw_model {
@@ -93,10 +93,13 @@ typedef struct tw_model {
 
 // The kind of input layers (graph/input.c).
 const tw_layer_kind *twi_kind_input(void);
+// The shape an input layer asks for.
+void twi_input_set(twi_layer *layer, const tw_shape *shape);
 
 // Building. Functions return what follows; errors stay in model->err and make later calls return node -1.
 tw_model *twi_model_new(const char *name, bool is_sequential, tw_err *err);
-twi_tensor twi_model_input(tw_model *m, const char *name, const tw_shape *shape); // shape with batch -1
+twi_tensor twi_model_input(tw_model *m, const char *name,
+                           const tw_shape *shape); // shape with batch -1; -1: open
 // Calls a layer (takes its own reference): infers shapes, builds weights at the first call.
 twi_tensor twi_model_call(tw_model *m, twi_layer *layer, int n, const twi_tensor *in);
 // Makes and calls a layer of a kind: config is a printf format in the manner of twi_layer_set. name NULL: automatic.
@@ -107,6 +110,12 @@ void twi_model_output(tw_model *m, twi_tensor out); // appends an output
 void twi_model_add(tw_model *m, twi_layer *layer);
 tw_model *twi_model_retain(tw_model *m);
 void twi_model_free(tw_model *m);
+// Whether a size of an input is open (batch_shape [null, null, null, 3], as Keras's own networks without top have it).
+bool twi_model_is_open(const tw_model *m);
+// Gives the inputs (and those of the models inside) other sizes, one shape each, batch -1: every shape is inferred anew, layers
+// and weights stay what they are. TW_EINVAL, and the model as it was, where a layer does not take them or a weight would need
+// another shape.
+tw_status twi_model_resize(tw_model *m, int n, const tw_shape *shapes, tw_err *err);
 // err of building, checks (outputs set, every node reachable or dropped, names unique). Call once after building.
 tw_status twi_model_verify(tw_model *m, tw_err *err);
 

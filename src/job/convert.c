@@ -141,8 +141,15 @@ static tw_status answer_again(const conversion *c, twi_verify_answers *out, tw_e
     if (!c->to->is)
         return twi_verify_exported(c->model, out, err);
     tw_model *again = open_out(c, err);
-    tw_status status =
-        again ? twi_verify_answer(again, twi_threads(c->tw, c->o->threads), out, err) : TW_EFAILED;
+    tw_shape shape[TWI_LAYER_IN_MAX]; // those of the model in memory, which are settled by now
+    for (size_t i = 0; i < c->model->inputs.n; i++)
+        shape[i] = twi_model_shape(c->model, c->model->inputs.at[i]);
+    tw_status status = !again ? TW_EFAILED
+                       : twi_model_is_open(again)
+                           ? twi_model_resize(again, (int)c->model->inputs.n, shape, err)
+                           : TW_OK;
+    if (!status)
+        status = twi_verify_answer(again, twi_threads(c->tw, c->o->threads), out, err);
     twi_model_free(again);
     return status;
 }
@@ -150,7 +157,9 @@ static tw_status answer_again(const conversion *c, twi_verify_answers *out, tw_e
 static tw_status verify(conversion *c, tw_err *err)
 {
     twi_verify_answers ours = {0}, theirs = {0};
-    tw_status status = twi_verify_answer(c->model, twi_threads(c->tw, c->o->threads), &ours, err);
+    tw_status status = twi_open_size(c->model, c->model, 0, err);
+    if (!status)
+        status = twi_verify_answer(c->model, twi_threads(c->tw, c->o->threads), &ours, err);
     if (!status)
         status = answer_again(c, &theirs, err);
     if (!status)
@@ -202,6 +211,15 @@ static tw_status tell(const conversion *c, tw_err *err)
     return TW_OK;
 }
 
+// A Keras file keeps sizes that are open; what is only written holds a network of one size, and comparing needs one.
+static tw_status settle_size(conversion *c, tw_err *err)
+{
+    if (c->o->input_size || !c->to->is)
+        return twi_open_size(c->model, c->model, c->o->input_size, err);
+    tw_shape shape[TWI_LAYER_IN_MAX];
+    return c->o->verify ? twi_open_shapes(c->model, c->model, 0, shape, err) : TW_OK;
+}
+
 static tw_status convert(conversion *c, tw_err *err)
 {
     tw_status status = check_free(c->o, c->o->out, err);
@@ -213,7 +231,9 @@ static tw_status convert(conversion *c, tw_err *err)
     if (!c->model)
         return err->status;
     twi_say(c->tw, "model", "'%s' from %s", c->model->name, c->o->in);
-    status = twi_check_cancelled(c->tw, err);
+    status = settle_size(c, err);
+    if (!status)
+        status = twi_check_cancelled(c->tw, err);
     if (!status)
         status = c->to->write_model ? twi_model_save(c->model, c->o->out, err)
                                     : twi_weights_save(c->model, c->o->out, err);

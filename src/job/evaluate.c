@@ -186,7 +186,7 @@ static tw_status run(evaluation *e, tw_err *err)
     tw_status status = twi_photos_open(o->photos, &photos, &e->photos, err);
     e->model = status ? NULL : twi_open_file(o->model, &loading, &report, err);
     twi_load_report_clear(&report);
-    if (!e->model)
+    if (!e->model || twi_open_size(e->model, e->model, o->input_size, err))
         return err->status;
     status = twi_open_recipe(e->model, o->preprocess, o->exact_decode, &e->recipe, err);
     if (status)

@@ -537,6 +537,8 @@ static tw_status prepare(learning *l, tw_err *err)
     if (!status)
         status = choose_data(l, err);
     if (!status)
+        status = twi_learn_size(l->m, l->data[TRAINING], err);
+    if (!status)
         status = read_callbacks(l, err);
     if (!status)
         status = twi_learn_classes(l->m, l->data[TRAINING], err);

@@ -70,6 +70,16 @@ tw_status twi_learn_ready(tw_model *m, int64_t seed, tw_err *err)
     return status ? status : twi_model_initialize(m, seed ? (uint64_t)seed : 1, twi_initializer_fill, err);
 }
 
+tw_status twi_learn_size(tw_model *m, const tw_dataset *data, tw_err *err)
+{
+    if (!twi_model_is_open(m) || data->store->has_photos || m->inputs.n != 1)
+        return twi_open_size(m, m, 0, err);
+    tw_shape shape = {.rank = data->store->shape.rank + 1, .dim = {-1}};
+    for (int i = 0; i < data->store->shape.rank; i++)
+        shape.dim[i + 1] = data->store->shape.dim[i];
+    return twi_model_resize(m, 1, &shape, err);
+}
+
 tw_status twi_learn_classes(const tw_model *m, const tw_dataset *data, tw_err *err)
 {
     int n = twi_info_n_labels(m);

@@ -58,6 +58,8 @@ void twi_learn_scores_free(tw_scores *scores);
 void twi_learn_predictions_free(tw_predictions *predictions);
 
 // learn.c: what fit and use share.
+// Settles sizes that the model leaves open: those of the arrays, or what is known (twi_open_size).
+tw_status twi_learn_size(tw_model *m, const tw_dataset *data, tw_err *err);
 // How this data's photos become this model's pixels: what the caller said, else what the model says (its info, or the
 // network its input goes straight into), else 0…255. TW_EUNUSABLE: the model takes no pictures.
 tw_status twi_learn_recipe(const tw_model *m, const tw_dataset *data, twi_recipe *r, tw_err *err);

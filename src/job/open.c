@@ -106,6 +106,37 @@ tw_model *twi_open_architecture(const char *name, const twi_zoo_options *o, cons
     return m;
 }
 
+tw_status twi_open_shapes(const tw_model *m, const tw_model *whole, int64_t size, tw_shape *shape,
+                          tw_err *err)
+{
+    int64_t known[2] = {size, size};
+    bool is_known = size || (twi_model_is_open(m) && twi_model_known_size(whole, known));
+    for (size_t i = 0; i < m->inputs.n; i++) {
+        shape[i] = twi_model_shape(m, m->inputs.at[i]);
+        for (int j = 1; shape[i].rank == 4 && j < 3; j++)
+            if (is_known && (size || shape[i].dim[j] < 0))
+                shape[i].dim[j] = known[j - 1];
+        char text[TWI_SHAPE_TEXT];
+        tw_shape one = twi_shape_batch(&shape[i], 1);
+        if (twi_shape_count(&one) < 0)
+            return twi_fail(
+                err, TW_EUNUSABLE,
+                "model '%s' takes pictures of any size, %s, and nothing says which it has learned at\n"
+                "try  --input-size 224, or whatever it was trained with (in C: tw_model_resize)",
+                m->name, twi_shape_text(&shape[i], text));
+    }
+    return TW_OK;
+}
+
+tw_status twi_open_size(tw_model *m, const tw_model *whole, int64_t size, tw_err *err)
+{
+    tw_shape shape[TWI_LAYER_IN_MAX];
+    if ((!size && !twi_model_is_open(m)) || m->inputs.n > TWI_LAYER_IN_MAX)
+        return TW_OK;
+    tw_status status = twi_open_shapes(m, whole, size, shape, err);
+    return status ? status : twi_model_resize(m, (int)m->inputs.n, shape, err);
+}
+
 static bool choice(const char *const *names, const char *name, int *at)
 {
     for (int i = 0; names[i]; i++)

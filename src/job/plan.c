@@ -18,6 +18,8 @@ static tw_model *open_model(const tw_plan_options *o, tw_err *err)
 {
     if (twi_is_architecture(o->model)) {
         twi_zoo_options zoo = {.has_top = !o->no_top};
+        if (o->input_size)
+            zoo.input = TWI_SHAPE(o->input_size, o->input_size, 3);
         return twi_open_architecture(o->model, &zoo, o->weights ? o->weights : "none", NULL, 1, NULL, NULL,
                                      err);
     }
@@ -25,6 +27,10 @@ static tw_model *open_model(const tw_plan_options *o, tw_err *err)
     twi_load_report report = {0};
     tw_model *m = twi_open_file(o->model, &loading, &report, err);
     twi_load_report_clear(&report);
+    if (m && twi_open_size(m, m, o->input_size, err)) {
+        twi_model_free(m);
+        m = NULL;
+    }
     return m;
 }
 

@@ -239,7 +239,7 @@ static tw_status open_all(prediction *p, tw_err *err)
     tw_status status = collect(p, err);
     p->model = status ? NULL : twi_open_file(p->o->model, &loading, &report, err);
     twi_load_report_clear(&report);
-    if (!p->model)
+    if (!p->model || twi_open_size(p->model, p->model, p->o->input_size, err))
         return err->status;
     status = twi_open_recipe(p->model, p->o->preprocess, p->o->exact_decode, &p->recipe, err);
     if (status)

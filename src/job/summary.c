@@ -14,6 +14,13 @@ static tw_model *open_model(const tw_summary_options *o, tw_err *err)
         twi_load_report report = {0};
         tw_model *m = twi_open_file(o->model, &loading, &report, err);
         twi_load_report_clear(&report);
+        tw_shape shape = {.rank = o->input_shape.rank + 1, .dim = {-1}};
+        for (int i = 0; i < o->input_shape.rank && i + 1 < TW_RANK_MAX; i++)
+            shape.dim[i + 1] = o->input_shape.dim[i];
+        if (m && o->input_shape.rank && twi_model_resize(m, 1, &shape, err)) {
+            twi_model_free(m);
+            m = NULL;
+        }
         return m;
     }
     twi_zoo_options zoo = {.has_top = !o->no_top,

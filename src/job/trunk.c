@@ -116,6 +116,10 @@ static tw_model *from_file(const twi_classifier_options *o, char **source, char 
                                                                : last_map(m),
                    dropped, err);
     }
+    if (part && twi_open_size(part, m, o->input_size, err)) {
+        twi_model_free(part);
+        part = NULL;
+    }
     *source = part ? twi_strdup(o->model, err) : NULL;
     twi_model_free(m);
     return part;

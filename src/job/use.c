@@ -104,6 +104,8 @@ static tw_status answer(const tw_use_options *o, const char *stage, answers *a, 
     tw_status status = twi_learn_precision(o->precision, &precision, err);
     if (!status)
         status = twi_learn_ready(o->model, 1, err);
+    if (!status)
+        status = twi_learn_size(o->model, o->data, err);
     if (status)
         return status;
     return o->data->store->has_photos ? answer_photos(o, precision, stage, a, err)

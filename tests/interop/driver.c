@@ -5,7 +5,7 @@
 //     zoo=NAME [top=1] [input=H,W,C] [classes=N] [pooling=avg] [activation=F] [random=1]
 //     head=N [dropout=R]                           puts the model as frozen trunk under a small head of N classes
 //     trunk_weights=FILE                           read before the head is put on
-// and then weights=FILE [by_name=1] [skip_mismatch=1], freeze=SPEC, seed=N (initial values of what has none).
+// and then size=H,W (the pictures', where the file leaves it open), weights=FILE [by_name=1] [skip_mismatch=1], freeze=SPEC, seed=N (initial values of what has none).
 // What a command gives goes to the files it is told and to stdout as JSON; errors go to stderr, the exit status is theirs.
 
 #include "data/augment.h"
@@ -145,6 +145,9 @@ static tw_model *make_model(const options *o, tw_err *err)
         twi_model_free(m);
         m = whole;
     }
+    long long h, w;
+    if (m && sscanf(get(o, "size", ""), "%lld,%lld", &h, &w) == 2)
+        twi_model_resize(m, 1, &TWI_SHAPE(-1, h, w, 3), err);
     if (m && weights)
         twi_weights_load(m, weights, &load, NULL, err);
     if (m && !err->status)

@@ -2,6 +2,7 @@
 
 #include "testing.h"
 
+#include "engine/plan.h"
 #include "format/format.h"
 
 static tw_model *build(const char *text, tw_err *err)
@@ -257,8 +258,46 @@ static void impossible_numbers_are_refused(void **state)
             TW_EMALFORMED, "units");
     refused(SEQUENTIAL("s", INPUT("v", "[null,4]") "," LAYER("Dense", "a", ",\"unitz\":3,\"units\":3", "[]")),
             TW_EMALFORMED, "did you mean 'units'");
-    refused(SEQUENTIAL("s", INPUT("v", "[null,null,null,3]") "," LAYER("Flatten", "a", "", "[]")),
-            TW_EUNUSABLE, "no fixed size: (None, None, None, 3)");
+    refused(SEQUENTIAL("s", INPUT("v", "[null,null,null,3]") "," LAYER("Flatten", "a", "", "[]") "," LAYER(
+                                "Dense", "d", ",\"units\":3", "[]")),
+            TW_EMALFORMED, "weight 'kernel' has no known size");
+}
+
+static void sizes_left_open_stay_open_until_they_are_given(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m =
+        built(SEQUENTIAL("s", INPUT("v", "[null,null,null,3]") "," FUNCTIONAL(
+                                  "inner", INPUT("in", "[null,null,null,3]") "," CONV("c", "4", ON("in")),
+                                  "in", OUT("c", "0")) "}"));
+    assert_true(twi_model_is_open(m));
+    expect_output(m, 0, "(None, None, None, 4)");
+    twi_plan_options o = {.batch = 1, .threads = 1};
+    assert_null(twi_plan_new(m, &o, &err));
+    expect_error(err, TW_EUNUSABLE, "pictures of any size, (None, None, None, 3)");
+
+    err = (tw_err){0};
+    assert_int_equal(twi_model_resize(m, 1, &TWI_SHAPE(-1, 9, 11, 3), &err), TW_OK);
+    assert_false(twi_model_is_open(m));
+    expect_output(m, 0, "(None, 7, 9, 4)");
+    assert_int_equal(twi_model_resize(m, 1, &TWI_SHAPE(-1, 2, 2, 3), &err), TW_EINVAL);
+    expect_error(err, TW_EINVAL, "a window of 3 does not fit");
+    expect_output(m, 0, "(None, 7, 9, 4)");
+    twi_model_free(m);
+}
+
+static void a_size_that_weights_do_not_go_with_is_refused(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = built(SEQUENTIAL("s", PHOTO "," LAYER("Flatten", "f", "", "[]") "," DENSE("d", "2", "[]")));
+    twi_model_resize(m, 1, &TWI_SHAPE(-1, 9, 9, 3), &err);
+    expect_error(err, TW_EINVAL,
+                 "Dense 'd': its kernel is (192, 2), at this input size it would be (243, 2)");
+    expect_output(m, 0, "(None, 2)");
+    assert_false(m->err.status);
+    twi_model_free(m);
 }
 
 static void nests_have_an_end(void **state)
@@ -339,6 +378,8 @@ int main(void)
         cmocka_unit_test(code_and_unknown_classes_are_refused_by_name),
         cmocka_unit_test(broken_graphs_are_refused),
         cmocka_unit_test(impossible_numbers_are_refused),
+        cmocka_unit_test(sizes_left_open_stay_open_until_they_are_given),
+        cmocka_unit_test(a_size_that_weights_do_not_go_with_is_refused),
         cmocka_unit_test(nests_have_an_end),
         cmocka_unit_test(configs_come_back),
         cmocka_unit_test(a_frozen_nest_marks_every_inner_layer),
