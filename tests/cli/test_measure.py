@@ -19,6 +19,8 @@ class Measure(unittest.TestCase):
         plan = json.loads(result("plan", "mobilenet:0.25", "--measure", "--format", "json", "--threads", "1", "--cache", "off").stdout)
         self.assertTrue(all(op["seconds"] > 0 for op in plan["ops"]))
         self.assertGreater(plan["peak_macs_per_second"], 1e8)
+        rates = [op["macs"] / op["seconds"] for op in plan["ops"] if op["algorithm"] != "winograd"]
+        self.assertLessEqual(max(rates), 1.000001 * plan["peak_macs_per_second"])
         self.assertAlmostEqual(plan["totals"]["seconds"], sum(op["seconds"] for op in plan["ops"]), delta=1e-9)
 
     def test_a_plan_that_was_not_measured_tells_no_times(self):
