@@ -391,12 +391,12 @@ static tw_status build(page *p, tw_err *err)
     add_facts(p);
     tw_status status = add_curves(p, err);
     if (!status) {
-        twi_html_learning(&p->out, p->results);
         add_classes(p);
         status = add_mistakes(p, err);
     }
     if (status)
         return status;
+    twi_html_learning(&p->out, p->results);
     add_skipped(p);
     add_how(p);
     twi_str_add(&p->out, "</main></html>\n");
