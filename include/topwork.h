@@ -320,7 +320,7 @@ typedef struct tw_predict_options {
     int64_t input_size; // 0: the model's
     int64_t topk, threads, batch_size;
     int precision, format;
-    const char *preprocess, *labels;
+    const char *preprocess, *labels, *weights;
     bool exact_decode;
 } tw_predict_options;
 TW_API extern const tw_field tw_predict_fields[];

@@ -54,6 +54,16 @@ tw_status twi_weights_load(tw_model *m, const char *path, const twi_load_options
 tw_status twi_model_save(const tw_model *m, const char *path, tw_err *err);
 tw_status twi_weights_save(const tw_model *m, const char *path, tw_err *err);
 
+// A file of published weights or of class names in these places, or NULL without an error. twi_free it.
+char *twi_weights_place(const char *file, tw_err *err);
+
+// Class names from a file with one a line (a leading index is stripped). TW_EUNUSABLE: not as many as the model has classes.
+tw_status twi_labels_load(tw_model *m, const char *path, tw_err *err);
+// Those of ImageNet, where a network of the zoo with its classifier has none. *is_missing: the file of names is not here.
+tw_status twi_imagenet_labels(tw_model *m, bool *is_missing, tw_err *err);
+
+// The network of the zoo that a model is or is built on, by what loading it found or by its layers; NULL: none.
+const twi_zoo_variant *twi_model_known_trunk(const tw_model *m);
 // The height and width that a model of open size is known to want: what a Resizing at its beginning gives, else those its trunk
 // was published at. false: nothing says so.
 bool twi_model_known_size(const tw_model *m, int64_t size[2]);

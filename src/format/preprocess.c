@@ -97,6 +97,32 @@ static int64_t n_classes(const tw_model *m)
     return n == 1 ? 2 : n;
 }
 
+tw_status twi_labels_load(tw_model *m, const char *path, tw_err *err)
+{
+    lines l = {0};
+    twi_source source;
+    size_t size = 0;
+    tw_status status = twi_source_open(&source, path, err);
+    if (status)
+        return status;
+    if (source.size > LABELS_BYTES_MAX)
+        status =
+            twi_fail_at(err, TW_EUNUSABLE, path, -1, "'%s' is too large for a list of class names", path);
+    else
+        l.text = twi_source_all(&source, &size, err);
+    twi_source_close(&source);
+    if (!status)
+        status = l.text ? split_lines(&l, err) : err->status;
+    if (!status && (!l.n || l.n != n_classes(m)))
+        status =
+            twi_fail_at(err, TW_EUNUSABLE, path, -1, "'%s' names %d classes, model '%s' tells %lld apart",
+                        path, l.n, m->name, (long long)n_classes(m));
+    if (!status)
+        status = twi_info_set_labels(m, l.n, (const char *const *)l.at, err);
+    clear_lines(&l);
+    return status;
+}
+
 // ------------------------------------------------------------------------------------------------------- scaling inside
 
 typedef enum start { START_OTHER, START_SCALING, START_NOTHING } start;
@@ -212,13 +238,19 @@ static const twi_node *first_resizing(const tw_model *m)
     return NULL;
 }
 
-bool twi_model_known_size(const tw_model *m, int64_t size[2])
+const twi_zoo_variant *twi_model_known_trunk(const tw_model *m)
 {
-    const twi_node *resizing = m->inputs.n ? first_resizing(m) : NULL;
     const char *name = twi_info_text(m, "trunk", NULL);
     const twi_zoo_family *family;
     tw_err ignored = {0};
-    const twi_zoo_variant *v = resizing ? NULL : name ? twi_zoo_find(name, &family, &ignored) : find_trunk(m);
+    const twi_zoo_variant *v = name ? twi_zoo_find(name, &family, &ignored) : NULL;
+    return v ? v : find_trunk(m);
+}
+
+bool twi_model_known_size(const tw_model *m, int64_t size[2])
+{
+    const twi_node *resizing = m->inputs.n ? first_resizing(m) : NULL;
+    const twi_zoo_variant *v = resizing ? NULL : twi_model_known_trunk(m);
     if (v)
         size[0] = size[1] = v->input_size;
     for (int i = 0; resizing && i < 2; i++)

@@ -82,14 +82,8 @@ static void fail(const twi_zoo_variant *v, bool has_top, const char *file, const
     twi_str_clear(&looked);
 }
 
-char *twi_weights_find(const twi_zoo_variant *v, bool has_top, tw_err *err)
+char *twi_weights_place(const char *file, tw_err *err)
 {
-    const char *file = has_top || !v->weights.file_no_top ? v->weights.file : v->weights.file_no_top;
-    if (!file) {
-        twi_fail(err, TW_EUNUSABLE, "no weights of %s are published\ntry  --weights FILE, or --weights none",
-                 v->name);
-        return NULL;
-    }
     places p = list_places(err);
     char *found = NULL;
     for (int i = 0; !found && i < p.n; i++) {
@@ -99,9 +93,25 @@ char *twi_weights_find(const twi_zoo_variant *v, bool has_top, tw_err *err)
             found = twi_str_take(&path, err);
         twi_str_clear(&path);
     }
-    if (!found)
-        fail(v, has_top, file, &p, err);
     for (int i = 0; i < p.n; i++)
         twi_free(p.at[i]);
     return found;
+}
+
+char *twi_weights_find(const twi_zoo_variant *v, bool has_top, tw_err *err)
+{
+    const char *file = has_top || !v->weights.file_no_top ? v->weights.file : v->weights.file_no_top;
+    if (!file) {
+        twi_fail(err, TW_EUNUSABLE, "no weights of %s are published\ntry  --weights FILE, or --weights none",
+                 v->name);
+        return NULL;
+    }
+    char *found = twi_weights_place(file, err);
+    if (found)
+        return found;
+    places p = list_places(err);
+    fail(v, has_top, file, &p, err);
+    for (int i = 0; i < p.n; i++)
+        twi_free(p.at[i]);
+    return NULL;
 }

@@ -232,14 +232,41 @@ static bool is_cancelled(void *self)
     return twi_is_cancelled(p->tw);
 }
 
-static tw_status open_all(prediction *p, tw_err *err)
+static tw_model *open_model(const tw_predict_options *o, tw_err *err)
 {
+    if (twi_is_architecture(o->model)) {
+        twi_zoo_options zoo = {.has_top = true};
+        if (o->input_size)
+            zoo.input = TWI_SHAPE(o->input_size, o->input_size, 3);
+        return twi_open_architecture(o->model, &zoo, o->weights ? o->weights : "imagenet", NULL, 1, NULL,
+                                     NULL, err);
+    }
     twi_load_report report = {0};
     twi_load_options loading = {0};
-    tw_status status = collect(p, err);
-    p->model = status ? NULL : twi_open_file(p->o->model, &loading, &report, err);
+    tw_model *m = twi_open_file(o->model, &loading, &report, err);
     twi_load_report_clear(&report);
-    if (!p->model || twi_open_size(p->model, p->model, p->o->input_size, err))
+    if (m && twi_open_size(m, m, o->input_size, err)) {
+        twi_model_free(m);
+        m = NULL;
+    }
+    return m;
+}
+
+static tw_status name_classes(prediction *p, tw_err *err)
+{
+    bool is_missing = false;
+    tw_status status = p->o->labels ? twi_labels_load(p->model, p->o->labels, err)
+                                    : twi_imagenet_labels(p->model, &is_missing, err);
+    if (!status && is_missing)
+        twi_note(p->tw, "for the names of ImageNet's classes:  topwork fetch imagenet-classes");
+    return status;
+}
+
+static tw_status open_all(prediction *p, tw_err *err)
+{
+    tw_status status = collect(p, err);
+    p->model = status ? NULL : open_model(p->o, err);
+    if (!p->model || name_classes(p, err))
         return err->status;
     status = twi_open_recipe(p->model, p->o->preprocess, p->o->exact_decode, &p->recipe, err);
     if (status)

@@ -159,7 +159,7 @@ def assert_layers_within(ours, theirs, moved):
     """Every layer within 1e-4 of its own standard deviation, or three times as far as the oracle itself goes up to there when
     its weights move by some roundings: that shows how a deep network magnifies them, without another network in double
     precision. A mistake is seen from its layer on, where it is hundreds of times that."""
-    worst, where, gone = 0, None, 0
+    worst, where, bound, gone = 0, None, 0, 0
     for name, y in theirs.items():
         assert ours[name].shape == y.shape, f"{name}: shape {ours[name].shape}, expected {y.shape}"
         scale = max(float(np.std(y)), 1e-30)
@@ -168,8 +168,8 @@ def assert_layers_within(ours, theirs, moved):
         tolerance = min(max(1e-4, 3 * gone), 5e-3)
         assert distance <= tolerance, f"{name}: {distance:g} of its standard deviation, allowed {tolerance:g}"
         if distance > worst:
-            worst, where = distance, name
-    return f"{worst:.2g} at {where}"
+            worst, where, bound = distance, name, tolerance
+    return f"{worst:.2g} at {where}, allowed {bound:.2g}"
 
 
 def truth_of_layers(model, x):

@@ -6,6 +6,7 @@ import subprocess
 import zipfile
 
 import h5py
+import jax
 import keras
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ A = keras.applications
 
 
 class Application:
-    """One architecture: our name, Keras's constructor, and the smallest pictures it is tried with."""
+    """One architecture: our name, Keras's constructor, and the pictures it is tried with. The smallest that leave something for
+    the last statistics: over maps of one pixel those are noise, and each layer after them magnifies rounding (EfficientNetV2B1:
+    fifty times less at 128 pixels than at 64, of Keras's own rounding too)."""
 
     def __init__(self, name, make, size, is_slow=False, **options):
         self.name, self.make, self.size, self.is_slow, self.options = name, make, size, is_slow, options
@@ -35,11 +38,11 @@ ALL = [
     Application("vgg16", A.VGG16, 32),
     Application("vgg19", A.VGG19, 32, True),
     Application("resnet50", A.ResNet50, 32),
-    Application("resnet101", A.ResNet101, 32, True),
-    Application("resnet152", A.ResNet152, 32, True),
+    Application("resnet101", A.ResNet101, 64, True),
+    Application("resnet152", A.ResNet152, 64, True),
     Application("resnet50_v2", A.ResNet50V2, 32),
-    Application("resnet101_v2", A.ResNet101V2, 32, True),
-    Application("resnet152_v2", A.ResNet152V2, 32, True),
+    Application("resnet101_v2", A.ResNet101V2, 64, True),
+    Application("resnet152_v2", A.ResNet152V2, 64, True),
     Application("inception_v3", A.InceptionV3, 75),
     Application("inception_resnet_v2", A.InceptionResNetV2, 75),
     Application("mobilenet", A.MobileNet, 32),
@@ -58,13 +61,13 @@ ALL = [
     Application("nasnet_mobile", A.NASNetMobile, 32),
     Application("nasnet_large", A.NASNetLarge, 32, True),
     Application("efficientnet_b0", A.EfficientNetB0, 64),
-    *[Application(f"efficientnet_b{i}", getattr(A, f"EfficientNetB{i}"), 64, True) for i in range(1, 8)],
-    Application("efficientnet_v2_b0", A.EfficientNetV2B0, 64),
-    *[Application(f"efficientnet_v2_{v.lower()}", getattr(A, f"EfficientNetV2{v}"), 64, True) for v in ("B1", "B2", "B3", "S", "M", "L")],
+    *[Application(f"efficientnet_b{i}", getattr(A, f"EfficientNetB{i}"), 96, True) for i in range(1, 8)],
+    Application("efficientnet_v2_b0", A.EfficientNetV2B0, 96),
+    *[Application(f"efficientnet_v2_{v.lower()}", getattr(A, f"EfficientNetV2{v}"), 96, True) for v in ("B1", "B2", "B3", "S", "M", "L")],
     Application("convnext_tiny", A.ConvNeXtTiny, 32),
     *[Application(f"convnext_{v.lower()}", getattr(A, f"ConvNeXt{v}"), 32, True) for v in ("Small", "Base", "Large", "XLarge")],
 ]
-# Compiling these takes longest; and the last magnifies rounding most, up to the bound on some days.
+# Compiling these takes longest.
 HEAVY = ("inception_resnet_v2", "densenet121", "nasnet_mobile", "efficientnet_v2_b0")
 
 
@@ -98,6 +101,11 @@ def test_layers_shapes_and_counts_are_those_of_keras(app, top, monkeypatch):
                               "non_trainable": count(model.non_trainable_weights)}
 
 
+def spread_of(answers):
+    logits = np.log(np.maximum(answers, 1e-30))
+    return logits - logits.mean(0)
+
+
 # Some roundings of a weight.
 ROUNDING = 4e-7
 
@@ -114,11 +122,20 @@ class Trial:
             x = x / 127.5 - 1
         calibrate(model, x)
         outputs = EveryOutput(model)
-        # Probabilities that tell pictures apart, of logits so small at first that none is 0: VGG19's are hundreds.
+        # Probabilities that tell pictures apart.
+        answers = list(outputs(x).values())[-1]
         last = [l for l in model.layers if hasattr(l, "kernel")][-1]
-        last.kernel.assign(last.kernel.value * np.float32(2**-10))
-        logits = np.log(list(outputs(x).values())[-1])
-        last.kernel.assign(last.kernel.value * np.float32(1.5 / np.std(logits - logits.mean(0))))
+        scale = np.float32(1.5 / np.std(spread_of(answers)))
+        last.kernel.assign(last.kernel.value * scale)
+        if np.abs(np.diff(list(outputs(x).values())[-1], axis=0)).max() < 1e-2:
+            # One class wins for all (VGG19): what the pictures have in common goes into the bias, measured at a kernel so small
+            # that no probability is 0.
+            kernel, bias = last.kernel.value, np.asarray(last.bias.value)
+            last.kernel.assign(kernel * np.float32(2**-10 / scale))
+            logits = np.log(list(outputs(x).values())[-1])
+            common, scale = logits.mean(0) - bias, np.float32(1.5 / np.std(logits - logits.mean(0)))
+            last.kernel.assign(last.kernel.value * scale)
+            last.bias.assign(bias - scale * common)
         self.x, self.y, self.moved = x, outputs(x), outputs(x, ROUNDING)
         assert_lively([list(self.y.values())[-1]])
 
@@ -129,7 +146,8 @@ class Trial:
 @pytest.fixture(scope="module")
 def trial(request, tmp_path_factory):
     keras.utils.clear_session()
-    return Trial(request.param, tmp_path_factory.mktemp("trial"))
+    yield Trial(request.param, tmp_path_factory.mktemp("trial"))
+    jax.clear_caches()  # the largest are gigabytes
 
 
 @pytest.mark.parametrize("trial", applications(*HEAVY), indirect=True)
