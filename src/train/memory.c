@@ -60,14 +60,19 @@ tw_status twi_need_fit(const tw_model *m, const twi_fit_size *size, const twi_fi
             rest = batch ? size->n_train % batch : 0;
     int64_t validation = size->n_validation < o->batch_size ? size->n_validation : o->batch_size, trained = 0;
     *need = (twi_need){.fixed = o->threads * THREAD_BYTES};
-    twi_plan_options plan = {
-        .batch = batch, .is_training = true, .wants_gradients = true, .from = o->from, .threads = o->threads};
+    twi_plan_options plan = {.batch = batch,
+                             .is_training = true,
+                             .wants_gradients = true,
+                             .wants_penalties = true,
+                             .from = o->from,
+                             .threads = o->threads};
     plan.hands_over_from = twi_update_hands_over_from(&o->optimizer, m, err);
     tw_status status = batch ? count_plan(m, plan, &need->fixed, &need->fixed, &trained, err) : TW_OK;
     plan.batch = rest;
     if (!status && rest)
         status = count_plan(m, plan, &need->fixed, &need->fixed, NULL, err);
-    plan = (twi_plan_options){.batch = validation, .from = o->from, .threads = o->threads};
+    plan = (twi_plan_options){
+        .batch = validation, .wants_penalties = true, .from = o->from, .threads = o->threads};
     if (!status && validation)
         status = count_plan(m, plan, &need->fixed, &need->fixed, NULL, err);
     need->fixed += trained * (int64_t)sizeof(float) * (optimizer->n_slots(&o->optimizer) + 2);
