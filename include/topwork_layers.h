@@ -19,6 +19,16 @@ typedef struct tw_activation_options {
 TW_API tw_layer_spec tw_activation_(const tw_activation_options *o);
 #define tw_activation(...) tw_activation_(&(tw_activation_options){.reserved_ = 0, __VA_ARGS__})
 
+// ActivityRegularization: adds the size of what goes through to the loss.
+typedef struct tw_activity_regularization_options {
+    int64_t reserved_;                       // not used: all options may be left out
+    double l1;                               // factor of the sum of absolute values
+    double l2;                               // factor of the sum of squares
+    const char *name;                        // of the layer; [Keras's automatic name]
+} tw_activity_regularization_options;
+TW_API tw_layer_spec tw_activity_regularization_(const tw_activity_regularization_options *o);
+#define tw_activity_regularization(...) tw_activity_regularization_(&(tw_activity_regularization_options){.reserved_ = 0, __VA_ARGS__})
+
 // Add: sum of its inputs.
 typedef struct tw_add_tensors_options {
     int64_t reserved_;                       // not used: all options may be left out
@@ -101,6 +111,7 @@ typedef struct tw_conv2d_options {
     const char *bias_initializer;            // how it starts [zeros]
     const char *kernel_regularizer;          // penalty added to the loss
     const char *bias_regularizer;            // penalty added to the loss
+    const char *activity_regularizer;        // penalty added to the loss
     const char *name;                        // of the layer; [Keras's automatic name]
     bool frozen;                             // trainable = False
 } tw_conv2d_options;
@@ -121,6 +132,7 @@ typedef struct tw_conv2d_transpose_options {
     const char *bias_initializer;            // how it starts [zeros]
     const char *kernel_regularizer;          // penalty added to the loss
     const char *bias_regularizer;            // penalty added to the loss
+    const char *activity_regularizer;        // penalty added to the loss
     const char *name;                        // of the layer; [Keras's automatic name]
     bool frozen;                             // trainable = False
 } tw_conv2d_transpose_options;
@@ -154,6 +166,7 @@ typedef struct tw_dense_options {
     const char *bias_initializer;            // how it starts [zeros]
     const char *kernel_regularizer;          // penalty added to the loss
     const char *bias_regularizer;            // penalty added to the loss
+    const char *activity_regularizer;        // penalty added to the loss
     const char *name;                        // of the layer; [Keras's automatic name]
     bool frozen;                             // trainable = False
 } tw_dense_options;
@@ -174,6 +187,7 @@ typedef struct tw_depthwise_conv2d_options {
     const char *bias_initializer;            // how it starts [zeros]
     const char *depthwise_regularizer;       // penalty added to the loss
     const char *bias_regularizer;            // penalty added to the loss
+    const char *activity_regularizer;        // penalty added to the loss
     const char *name;                        // of the layer; [Keras's automatic name]
     bool frozen;                             // trainable = False
 } tw_depthwise_conv2d_options;
@@ -431,6 +445,7 @@ typedef struct tw_separable_conv2d_options {
     const char *depthwise_regularizer;       // penalty added to the loss
     const char *pointwise_regularizer;       // penalty added to the loss
     const char *bias_regularizer;            // penalty added to the loss
+    const char *activity_regularizer;        // penalty added to the loss
     const char *name;                        // of the layer; [Keras's automatic name]
     bool frozen;                             // trainable = False
 } tw_separable_conv2d_options;

@@ -125,6 +125,7 @@ def cases():
     yield "op_softplus", Op(nn.Softplus(), None), (2, 4)
     yield "op_sqrt", Op(knp.Sqrt(), None), (2, 4)
     yield "op_tanh", Op(knp.Tanh(), None), (2, 4)
+    yield "activity_regularization", L.ActivityRegularization(1e-3, 2e-3), P
 
 
 def array(x):

@@ -11,6 +11,15 @@ tw_layer_spec tw_activation_(const tw_activation_options *o)
     return twi_spec_write("Activation", activation_rows, o, o ? o->name : NULL, false);
 }
 
+static const twi_option_row activity_regularization_rows[] = {
+    {"l1", offsetof(tw_activity_regularization_options, l1)},
+    {"l2", offsetof(tw_activity_regularization_options, l2)},
+    {0}};
+tw_layer_spec tw_activity_regularization_(const tw_activity_regularization_options *o)
+{
+    return twi_spec_write("ActivityRegularization", activity_regularization_rows, o, o ? o->name : NULL, false);
+}
+
 static const twi_option_row add_tensors_rows[] = {
     {0}};
 tw_layer_spec tw_add_tensors_(const tw_add_tensors_options *o)
@@ -86,6 +95,7 @@ static const twi_option_row conv2d_rows[] = {
     {"bias_initializer", offsetof(tw_conv2d_options, bias_initializer)},
     {"kernel_regularizer", offsetof(tw_conv2d_options, kernel_regularizer)},
     {"bias_regularizer", offsetof(tw_conv2d_options, bias_regularizer)},
+    {"activity_regularizer", offsetof(tw_conv2d_options, activity_regularizer)},
     {0}};
 tw_layer_spec tw_conv2d_(const tw_conv2d_options *o)
 {
@@ -105,6 +115,7 @@ static const twi_option_row conv2d_transpose_rows[] = {
     {"bias_initializer", offsetof(tw_conv2d_transpose_options, bias_initializer)},
     {"kernel_regularizer", offsetof(tw_conv2d_transpose_options, kernel_regularizer)},
     {"bias_regularizer", offsetof(tw_conv2d_transpose_options, bias_regularizer)},
+    {"activity_regularizer", offsetof(tw_conv2d_transpose_options, activity_regularizer)},
     {0}};
 tw_layer_spec tw_conv2d_transpose_(const tw_conv2d_transpose_options *o)
 {
@@ -136,6 +147,7 @@ static const twi_option_row dense_rows[] = {
     {"bias_initializer", offsetof(tw_dense_options, bias_initializer)},
     {"kernel_regularizer", offsetof(tw_dense_options, kernel_regularizer)},
     {"bias_regularizer", offsetof(tw_dense_options, bias_regularizer)},
+    {"activity_regularizer", offsetof(tw_dense_options, activity_regularizer)},
     {0}};
 tw_layer_spec tw_dense_(const tw_dense_options *o)
 {
@@ -155,6 +167,7 @@ static const twi_option_row depthwise_conv2d_rows[] = {
     {"bias_initializer", offsetof(tw_depthwise_conv2d_options, bias_initializer)},
     {"depthwise_regularizer", offsetof(tw_depthwise_conv2d_options, depthwise_regularizer)},
     {"bias_regularizer", offsetof(tw_depthwise_conv2d_options, bias_regularizer)},
+    {"activity_regularizer", offsetof(tw_depthwise_conv2d_options, activity_regularizer)},
     {0}};
 tw_layer_spec tw_depthwise_conv2d_(const tw_depthwise_conv2d_options *o)
 {
@@ -391,6 +404,7 @@ static const twi_option_row separable_conv2d_rows[] = {
     {"depthwise_regularizer", offsetof(tw_separable_conv2d_options, depthwise_regularizer)},
     {"pointwise_regularizer", offsetof(tw_separable_conv2d_options, pointwise_regularizer)},
     {"bias_regularizer", offsetof(tw_separable_conv2d_options, bias_regularizer)},
+    {"activity_regularizer", offsetof(tw_separable_conv2d_options, activity_regularizer)},
     {0}};
 tw_layer_spec tw_separable_conv2d_(const tw_separable_conv2d_options *o)
 {

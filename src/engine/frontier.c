@@ -84,7 +84,7 @@ static void name_end(const search *s, twi_frontier *f)
 {
     for (size_t i = 0; i < s->program.ops.n; i++) {
         const twi_program_op *op = &s->program.ops.at[i];
-        bool is_start = (op->kind->flags & TWI_OP_RANDOM) || twi_op_uses_batch(op);
+        bool is_start = (op->kind->flags & (TWI_OP_RANDOM | TWI_OP_LOSS)) || twi_op_uses_batch(op);
         for (int j = 0; j < op->n_in; j++)
             if (op->in[j] != TWI_NONE) {
                 const twi_value_info *in = &s->program.values.at[op->in[j]];
@@ -124,7 +124,7 @@ static int count_calls(const tw_model *m)
 static tw_status nest_outputs(const search *s, const twi_layer *nest, int first, twi_value *values, int *n,
                               tw_err *err)
 {
-    twi_emit_options options = {.batch = 1, .is_training = !nest->is_inference};
+    twi_emit_options options = {.batch = 1, .is_training = !nest->is_inference, .wants_penalties = true};
     twi_program inner = {0};
     twi_value out[TWI_OP_OUT_MAX];
     *n = (int)nest->nested->outputs.n;
@@ -208,7 +208,7 @@ static tw_status move_back(search *s, size_t prefer_bytes, tw_err *err)
 
 static tw_status search_open(search *s, tw_err *err)
 {
-    twi_emit_options options = {.batch = 1, .is_training = true};
+    twi_emit_options options = {.batch = 1, .is_training = true, .wants_penalties = true};
     if (!twi_vec_reserve(&s->outputs, s->m->outputs.n, err))
         return TW_ENOMEM;
     tw_status status = twi_model_emit(s->m, &options, &s->program, s->outputs.at, err);

@@ -147,6 +147,7 @@ struct twi_plan {
     twi_vec(twi_derived) derived;
     twi_vec(twi_prepared) prepared;
     twi_vec(twi_value) inputs, outputs;
+    int n_penalties; // the last outputs: out[1] of ops that are part of the loss
     twi_value logits;
     twi_final final;
     twi_vec(twi_plan_step) steps;

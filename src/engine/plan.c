@@ -15,13 +15,23 @@
 
 static tw_status emit(twi_plan *plan, const tw_model *m, tw_err *err)
 {
-    twi_emit_options options = {.batch = plan->o.batch, .is_training = plan->o.is_training};
+    twi_emit_options options = {.batch = plan->o.batch,
+                                .is_training = plan->o.is_training,
+                                .wants_penalties = plan->o.wants_penalties};
     if (!twi_vec_reserve(&plan->outputs, m->outputs.n, err))
         return TW_ENOMEM;
     tw_status status = twi_model_emit(m, &options, &plan->program, plan->outputs.at, err);
     plan->outputs.n = status ? 0 : m->outputs.n;
     if (!status && !m->outputs.n)
         return twi_fail(err, TW_EINVAL, "model '%s' has no output", m->name);
+    for (size_t i = 0; !status && i < plan->program.ops.n; i++) {
+        const twi_program_op *op = &plan->program.ops.at[i];
+        if (!(op->kind->flags & TWI_OP_LOSS))
+            continue;
+        if (!twi_vec_push(&plan->outputs, op->out[1], err))
+            status = TW_ENOMEM;
+        plan->n_penalties++;
+    }
     for (size_t v = 0; !status && v < plan->program.values.n; v++)
         if (plan->program.values.at[v].kind == TWI_VALUE_INPUT &&
             !twi_vec_push(&plan->inputs, (twi_value)v, err))
@@ -52,6 +62,7 @@ static tw_status end_at(twi_plan *plan, const twi_frontier *to, tw_err *err)
         return twi_fail(err, TW_EINVAL, "nothing of the model is frozen: there is no frontier to end at");
     tw_status status = find_places(plan, to, values, err);
     plan->outputs.n = 0;
+    plan->n_penalties = 0;
     for (int i = 0; !status && i < to->n; i++)
         if (!twi_vec_push(&plan->outputs, values[i], err))
             status = TW_ENOMEM;
@@ -362,6 +373,21 @@ int twi_plan_n_inputs(const twi_plan *plan)
 int twi_plan_n_outputs(const twi_plan *plan)
 {
     return (int)plan->outputs.n;
+}
+
+int twi_plan_n_penalties(const twi_plan *plan)
+{
+    return plan->n_penalties;
+}
+
+bool twi_plan_has_joint_penalty(const twi_plan *plan)
+{
+    for (size_t i = 0; i < plan->program.ops.n; i++) {
+        const twi_program_op *op = &plan->program.ops.at[i];
+        if (twi_op_is(op, "penalty") && ((const twi_penalty_params *)op->params)->orthogonal != 0)
+            return true;
+    }
+    return false;
 }
 
 const tw_shape *twi_plan_input(const twi_plan *plan, int i)

@@ -50,6 +50,7 @@ typedef struct twi_plan_options {
     int64_t batch;            // ≥ 1
     bool is_training;         // random layers and batch statistics active
     bool wants_gradients;     // backward for every trainable weight reached
+    bool wants_penalties;     // activity regularizers count: see twi_run_penalty
     const twi_frontier *from; // inputs of the plan are the frontier's values; NULL: the model's inputs
     const twi_frontier *to;   // outputs of the plan are the frontier's values; NULL: the model's outputs
     twi_precision precision;
@@ -77,6 +78,9 @@ void twi_plan_free(twi_plan *plan);
 
 int twi_plan_n_inputs(const twi_plan *plan);
 int twi_plan_n_outputs(const twi_plan *plan);
+int twi_plan_n_penalties(const twi_plan *plan); // the last outputs, each (batch)
+// Whether one of them depends on how samples are put together into batches.
+bool twi_plan_has_joint_penalty(const twi_plan *plan);
 const tw_shape *twi_plan_input(const twi_plan *plan, int i); // batch included
 const tw_shape *twi_plan_output(const twi_plan *plan, int i);
 // With wants_gradients: the trainable weights that get one, in model order.
@@ -113,6 +117,9 @@ float *twi_run_input(twi_run *run, int i);
 const float *twi_run_output(const twi_run *run, int i);
 const float *
 twi_run_logits(const twi_run *run); // see twi_plan_final; equals output 0 where there is no final function
+// What activity regularizers add to the loss of the first `count` samples, already divided by count (an orthogonal one looks
+// at the whole batch). 0 where the plan wants no penalties.
+double twi_run_penalty(const twi_run *run, int64_t count);
 // seed and step name the random streams of this step (dropout).
 tw_status twi_run_forward(twi_run *run, uint64_t seed, uint64_t step, tw_err *err);
 // dL/d logits, dense, same shape as output 0: the caller fills it, then runs backward (after forward, same step).

@@ -38,7 +38,7 @@ tw_status twi_plan_prune_dead(twi_plan *plan, tw_err *err)
 
 static bool is_constant_op(const twi_plan *plan, const twi_program_op *op)
 {
-    if ((op->kind->flags & TWI_OP_RANDOM) || twi_op_uses_batch(op))
+    if ((op->kind->flags & (TWI_OP_RANDOM | TWI_OP_LOSS)) || twi_op_uses_batch(op))
         return false;
     for (int j = 0; j < op->n_in; j++)
         if (op->in[j] != TWI_NONE && !(plan->facts.at[op->in[j]] & TWI_FACT_CONSTANT))

@@ -104,6 +104,18 @@ const float *twi_run_logits(const twi_run *run)
     return readable(run, &run->plan->logits_ref);
 }
 
+double twi_run_penalty(const twi_run *run, int64_t count)
+{
+    double sum = 0;
+    int n = (int)run->plan->outputs.n;
+    for (int i = n - run->plan->n_penalties; i < n; i++) {
+        const float *share = twi_run_output(run, i);
+        for (int64_t j = 0; j < count; j++)
+            sum += (double)share[j];
+    }
+    return sum / (double)count;
+}
+
 float *twi_run_grad_logits(twi_run *run)
 {
     return run->plan->grad_logits < 0 ? NULL

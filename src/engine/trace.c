@@ -1,7 +1,8 @@
 // Tracing: what reaches a value. Freezing is decided here and nowhere else.
 //
 // A value is live (not frozen) if a trainable weight reaches it, or a random op, or a batch_norm that uses statistics of
-// the batch: such a value differs between epochs for the same photo, so it can be neither kept nor folded.
+// the batch: such a value differs between epochs for the same photo, so it can be neither kept nor folded. So is what comes
+// out of a penalty: a prefix that held it would be left out of the loss, where Keras counts frozen layers' activities, too.
 
 #include "engine/inside.h"
 
@@ -36,7 +37,7 @@ uint8_t *twi_trace(const twi_program *g, tw_err *err)
         for (int j = 0; j < op->n_in; j++)
             if (op->in[j] != TWI_NONE)
                 reached |= facts[op->in[j]];
-        if ((op->kind->flags & TWI_OP_RANDOM) || twi_op_uses_batch(op))
+        if ((op->kind->flags & (TWI_OP_RANDOM | TWI_OP_LOSS)) || twi_op_uses_batch(op))
             reached |= TWI_FACT_LIVE;
         for (int j = 0; j < op->n_out; j++)
             if (g->values.at[op->out[j]].op == (int)i) // else the plan starts there

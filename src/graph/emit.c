@@ -56,6 +56,7 @@ static tw_status walk_node(walker *w, const tw_model *m, const twi_node *node, b
     w->e.n_weight = layer->n_weights;
     w->e.is_training = is_training;
     w->e.is_trainable = layer->is_trainable;
+    w->e.wants_penalties = w->o->wants_penalties;
     layer->kind->emit(&w->e, layer->config, node->n_in, in, out);
     if (w->e.err->status)
         return w->e.err->status;

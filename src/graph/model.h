@@ -166,8 +166,9 @@ tw_status twi_model_mark_trained(tw_model *m, tw_err *err);
 // --------------------------------------------------------------------------------------------------------- emitting
 
 typedef struct twi_emit_options {
-    int64_t batch;    // n of every input, ≥ 1
-    bool is_training; // random layers drop; trainable BatchNormalization uses batch statistics
+    int64_t batch;        // n of every input, ≥ 1
+    bool is_training;     // random layers drop; trainable BatchNormalization uses batch statistics
+    bool wants_penalties; // activity regularizers become penalty ops; without, they leave no trace
 } twi_emit_options;
 // Translates the model into ops. out[i] receives the value of output i. The program lends weights from the model.
 tw_status twi_model_emit(const tw_model *m, const twi_emit_options *options, twi_program *program,

@@ -10,6 +10,7 @@
 typedef struct answers {
     int64_t n, k;
     float *at;
+    float *penalty; // [n] what activities add to the loss, or NULL: not asked for
     char **skipped;
 } answers;
 
@@ -19,6 +20,7 @@ static void clear(answers *a)
         twi_free(a->skipped[i]);
     twi_free(a->skipped);
     twi_free(a->at);
+    twi_free(a->penalty);
     *a = (answers){0};
 }
 
@@ -63,6 +65,7 @@ static tw_status answer_photos(const tw_use_options *o, twi_precision precision,
     twi_predict_options options = {.recipe = &recipe,
                                    .precision = precision,
                                    .workers = twi_threads(w.tw, 0),
+                                   .penalty = a->penalty,
                                    .self = &w,
                                    .on_progress = on_progress,
                                    .is_cancelled = is_cancelled};
@@ -94,7 +97,8 @@ static tw_status answer_arrays(const tw_use_options *o, twi_precision precision,
                          .precision = precision,
                          .threads = twi_threads(w.tw, 0),
                          .self = &w,
-                         .is_cancelled = is_cancelled};
+                         .is_cancelled = is_cancelled,
+                         .penalty = a->penalty};
     return status ? status : twi_arrays_answer(o->model, o->data, &run, a->at, err);
 }
 
@@ -131,6 +135,7 @@ static tw_status keep_read(const tw_dataset *d, answers *a, int32_t *label, int6
         if (c < 0 || c >= n_classes)
             return twi_fail(err, TW_EUNUSABLE, "sample %lld has none of the %lld classes of the model",
                             (long long)i, (long long)n_classes);
+        a->penalty[*n] = a->penalty[i];
         memmove(a->at + *n * a->k, a->at + i * a->k, (size_t)a->k * sizeof *a->at);
         label[(*n)++] = (int32_t)c;
     }
@@ -153,10 +158,13 @@ static tw_status measure(const tw_use_options *o, answers *a, scores *s, tw_err 
     if (status)
         return status;
     const twi_evaluation *e = &s->inside;
+    double penalty = 0;
+    for (int64_t i = 0; i < n; i++)
+        penalty += (double)a->penalty[i];
     s->shown = (tw_scores){.n = e->n,
                            .n_classes = e->n_classes,
                            .n_skipped = a->n - n,
-                           .loss = e->loss + twi_regularization(o->model, err),
+                           .loss = e->loss + penalty / (double)n + twi_regularization(o->model, err),
                            .accuracy = e->accuracy,
                            .low = e->low,
                            .high = e->high,
@@ -168,7 +176,8 @@ tw_scores *twi_learn_evaluate(const tw_use_options *o, tw_err *err)
 {
     answers a = {0};
     scores *s = NULL;
-    if (!twi_learn_classes(o->model, o->data, err) && !answer(o, "evaluate", &a, err))
+    a.penalty = twi_new((size_t)o->data->n, sizeof *a.penalty, "answers", err);
+    if (a.penalty && !twi_learn_classes(o->model, o->data, err) && !answer(o, "evaluate", &a, err))
         s = twi_new(1, sizeof *s, "scores", err);
     if (s && measure(o, &a, s, err)) {
         twi_learn_scores_free(&s->shown);

@@ -11,7 +11,7 @@ typedef struct conv2d {
     int padding, data_format;
     tw_setting activation;
     bool no_bias;
-    tw_setting kernel_init, bias_init, kernel_reg, bias_reg;
+    tw_setting kernel_init, bias_init, kernel_reg, bias_reg, activity_reg;
 } conv2d;
 
 static const tw_field conv2d_fields[] = {
@@ -32,7 +32,7 @@ static const tw_field conv2d_fields[] = {
     {TWI_INITIALIZER("bias_initializer", conv2d, bias_init, "zeros")},
     {TWI_REGULARIZER("kernel_regularizer", conv2d, kernel_reg)},
     {TWI_REGULARIZER("bias_regularizer", conv2d, bias_reg)},
-    TWI_LATER("activity_regularizer"),
+    {TWI_REGULARIZER("activity_regularizer", conv2d, activity_reg)},
     TWI_LATER("kernel_constraint"),
     TWI_LATER("bias_constraint"),
     TWI_LATER("lora_rank"),
@@ -59,7 +59,7 @@ static tw_status conv2d_infer(const conv2d *c, int n_in, const tw_shape *in, tw_
     twi_window w = window_of(c);
     status = twi_window_infer(&w, in, out, err);
     out->dim[3] = c->filters;
-    return status;
+    return status ? status : twi_check_activity(&c->activity_reg, out, err);
 }
 
 static void conv2d_weights(const conv2d *c, const tw_shape *in, twi_weight_list *list)
@@ -81,7 +81,7 @@ static void conv2d_emit(twi_emitter *e, const conv2d *c, int n_in, const twi_val
                          .groups = c->groups};
     twi_window_pads(&w, &x, p.pad);
     twi_value y = twi_emit_conv(e, in[0], e->weight[0], twi_weight_value(e, 1, !c->no_bias), &p);
-    out[0] = twi_emit_activation_setting(e, y, &c->activation);
+    out[0] = twi_emit_activity(e, twi_emit_activation_setting(e, y, &c->activation), &c->activity_reg);
 }
 
 TWI_THUNK_INFER(conv2d)

@@ -12,7 +12,7 @@ typedef struct conv2d_transpose {
     int padding, data_format;
     tw_setting activation;
     bool no_bias;
-    tw_setting kernel_init, bias_init, kernel_reg, bias_reg;
+    tw_setting kernel_init, bias_init, kernel_reg, bias_reg, activity_reg;
 } conv2d_transpose;
 
 static const tw_field conv2d_transpose_fields[] = {
@@ -32,7 +32,7 @@ static const tw_field conv2d_transpose_fields[] = {
     {TWI_INITIALIZER("bias_initializer", conv2d_transpose, bias_init, "zeros")},
     {TWI_REGULARIZER("kernel_regularizer", conv2d_transpose, kernel_reg)},
     {TWI_REGULARIZER("bias_regularizer", conv2d_transpose, bias_reg)},
-    TWI_LATER("activity_regularizer"),
+    {TWI_REGULARIZER("activity_regularizer", conv2d_transpose, activity_reg)},
     TWI_LATER("kernel_constraint"),
     TWI_LATER("bias_constraint"),
     TWI_IGNORED("groups"), // Keras 2: always 1
@@ -59,7 +59,7 @@ static tw_status conv2d_transpose_infer(const conv2d_transpose *c, int n_in, con
     if (c->filters < 1 || c->size[0] < 1)
         return twi_fail(err, TW_EINVAL, "%s is missing", c->filters < 1 ? "filters" : "kernel_size");
     *out = TWI_SHAPE(in->dim[0], out_of(c, 0, in->dim[1]), out_of(c, 1, in->dim[2]), c->filters);
-    return TW_OK;
+    return twi_check_activity(&c->activity_reg, out, err);
 }
 
 static void conv2d_transpose_weights(const conv2d_transpose *c, const tw_shape *in, twi_weight_list *list)
@@ -84,8 +84,11 @@ static void conv2d_transpose_emit(twi_emitter *e, const conv2d_transpose *c, int
     twi_window w = window_of(c);
     twi_window_pads(&w, &y, p.pad);
     twi_value inputs[] = {in[0], e->weight[0], twi_weight_value(e, 1, !c->no_bias)};
-    out[0] = twi_emit_activation_setting(
-        e, twi_emit(e, &twi_op_conv_transpose, &p, c->no_bias ? 2 : 3, inputs), &c->activation);
+    out[0] = twi_emit_activity(
+        e,
+        twi_emit_activation_setting(e, twi_emit(e, &twi_op_conv_transpose, &p, c->no_bias ? 2 : 3, inputs),
+                                    &c->activation),
+        &c->activity_reg);
 }
 
 TWI_THUNK_INFER(conv2d_transpose)

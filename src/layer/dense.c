@@ -19,6 +19,7 @@ typedef struct dense {
     bool no_bias;
     tw_setting kernel_init, bias_init;
     tw_setting kernel_reg, bias_reg; // their penalty counts only while the weight trains
+    tw_setting activity_reg;         // of the output
 } dense;
 
 // 2. Its rows, in the order and with the keys of Keras's get_config. They read and write Keras JSON, read the command
@@ -32,7 +33,7 @@ static const tw_field dense_fields[] = {
     {TWI_INITIALIZER("bias_initializer", dense, bias_init, "zeros")},
     {TWI_REGULARIZER("kernel_regularizer", dense, kernel_reg)},
     {TWI_REGULARIZER("bias_regularizer", dense, bias_reg)},
-    TWI_LATER("activity_regularizer"),
+    {TWI_REGULARIZER("activity_regularizer", dense, activity_reg)},
     TWI_LATER("kernel_constraint"),
     TWI_LATER("bias_constraint"),
     TWI_LATER("lora_rank"),
@@ -49,7 +50,7 @@ static tw_status dense_infer(const dense *c, int n_in, const tw_shape *in, tw_sh
         return TW_EINVAL;
     *out = *in;
     out->dim[in->rank - 1] = c->units;
-    return TW_OK;
+    return twi_check_activity(&c->activity_reg, out, err);
 }
 
 // 4. The weights it asks for, in Keras's order: what is created trainable first.
@@ -66,7 +67,7 @@ static void dense_emit(twi_emitter *e, const dense *c, int n_in, const twi_value
 {
     (void)n_in;
     twi_value y = twi_emit_matmul(e, in[0], e->weight[0], twi_weight_value(e, 1, !c->no_bias));
-    out[0] = twi_emit_activation_setting(e, y, &c->activation);
+    out[0] = twi_emit_activity(e, twi_emit_activation_setting(e, y, &c->activation), &c->activity_reg);
 }
 
 // 6. Typed functions become the row's const void * ones without a cast.

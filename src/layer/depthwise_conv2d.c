@@ -12,7 +12,7 @@ typedef struct depthwise_conv2d {
     int padding, data_format;
     tw_setting activation;
     bool no_bias;
-    tw_setting kernel_init, bias_init, kernel_reg, bias_reg;
+    tw_setting kernel_init, bias_init, kernel_reg, bias_reg, activity_reg;
 } depthwise_conv2d;
 
 static const tw_field depthwise_conv2d_fields[] = {
@@ -32,7 +32,7 @@ static const tw_field depthwise_conv2d_fields[] = {
     {TWI_INITIALIZER("bias_initializer", depthwise_conv2d, bias_init, "zeros")},
     {TWI_REGULARIZER("depthwise_regularizer", depthwise_conv2d, kernel_reg)},
     {TWI_REGULARIZER("bias_regularizer", depthwise_conv2d, bias_reg)},
-    TWI_LATER("activity_regularizer"),
+    {TWI_REGULARIZER("activity_regularizer", depthwise_conv2d, activity_reg)},
     TWI_LATER("depthwise_constraint"),
     TWI_LATER("bias_constraint"),
     // Keras 2 writes these although they mean nothing here.
@@ -57,7 +57,7 @@ static tw_status depthwise_conv2d_infer(const depthwise_conv2d *c, int n_in, con
     twi_window w = window_of(c);
     status = twi_window_infer(&w, in, out, err);
     out->dim[3] = in->dim[3] * c->multiplier;
-    return status;
+    return status ? status : twi_check_activity(&c->activity_reg, out, err);
 }
 
 static void depthwise_conv2d_weights(const depthwise_conv2d *c, const tw_shape *in, twi_weight_list *list)
@@ -83,7 +83,7 @@ static void depthwise_conv2d_emit(twi_emitter *e, const depthwise_conv2d *c, int
     tw_shape grouped = TWI_SHAPE(c->size[0], c->size[1], 1, x.dim[3] * c->multiplier);
     twi_value kernel = twi_emit_reshape(e, e->weight[0], &grouped);
     twi_value y = twi_emit_conv(e, in[0], kernel, twi_weight_value(e, 1, !c->no_bias), &p);
-    out[0] = twi_emit_activation_setting(e, y, &c->activation);
+    out[0] = twi_emit_activity(e, twi_emit_activation_setting(e, y, &c->activation), &c->activity_reg);
 }
 
 TWI_THUNK_INFER(depthwise_conv2d)

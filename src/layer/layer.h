@@ -41,6 +41,13 @@ bool twi_regularizer_is_elementwise(const tw_setting *regularizer);
 double twi_regularizer_loss(const tw_setting *regularizer, const float *w, const tw_shape *shape);
 void twi_regularizer_add_gradient(const tw_setting *regularizer, const float *w, const tw_shape *shape,
                                   float *grad);
+// TW_EINVAL naming `key`: this one is not defined for values of this shape.
+tw_status twi_regularizer_check(const tw_setting *regularizer, const char *key, const tw_shape *shape,
+                                tw_err *err);
+// Activity regularizers: in `infer`, whether this one is defined for the output; in `emit`, last: gives y back, or y through
+// a penalty op where penalties are wanted.
+tw_status twi_check_activity(const tw_setting *regularizer, const tw_shape *out, tw_err *err);
+twi_value twi_emit_activity(twi_emitter *e, twi_value y, const tw_setting *regularizer);
 
 // ------------------------------------------------------------------------------------------------------ shared pieces
 

@@ -1,14 +1,14 @@
-// Regularizers: penalties on a weight's size, added to the loss while the weight trains.
+// Regularizers: penalties added to the loss: on a weight's size while the weight trains, or on what a layer gives.
 //
 // L1          l1 · Σ|w|                    gradient l1 · sign(w)
 // L2          l2 · Σw²                     gradient 2 · l2 · w        (no ½: Keras's convention)
 // L1L2        both
 // Orthogonal  factor · ½ · Σ over i ≠ j of |(R Rᵀ)ij| / (n (n − 1) / 2), R the n rows (or columns) of w scaled to length 1
+// Activity    the same of the layer's output, divided by the batch; frozen layers count, too (op/op_penalty.c)
 // Source      keras.regularizers, Keras 3.15 (interop e9).
 
 #include "layer/layer.h"
-
-#include <math.h>
+#include "op/penalty.h"
 
 typedef enum family { NORMS, ORTHOGONAL } family;
 typedef struct regularizer_row {
@@ -45,66 +45,6 @@ const char *const *twi_regularizer_names(void)
     return names;
 }
 
-// --------------------------------------------------------------------------------------------------------- orthogonal
-
-// A matrix seen as n vectors of `length`; element k of vector i lies at i · step + k · stride.
-typedef struct vectors {
-    int64_t n, length, step, stride;
-    double scale; // factor · ½ / (n (n − 1) / 2)
-} vectors;
-
-static bool vectors_of(const tw_setting *r, const tw_shape *shape, vectors *v)
-{
-    if (shape->rank != 2)
-        return false;
-    int64_t rows = shape->dim[0], columns = shape->dim[1];
-    bool is_columns = r->value[1] == 1;
-    *v = is_columns ? (vectors){columns, rows, 1, columns, 0} : (vectors){rows, columns, columns, 1, 0};
-    v->scale = v->n > 1 ? r->value[0] * 0.5 / ((double)v->n * ((double)v->n - 1) / 2) : 0;
-    return v->n > 1;
-}
-
-static double dot(const vectors *v, const float *w, int64_t i, int64_t j)
-{
-    double sum = 0;
-    for (int64_t k = 0; k < v->length; k++)
-        sum += (double)w[i * v->step + k * v->stride] * (double)w[j * v->step + k * v->stride];
-    return sum;
-}
-
-// Keras divides by max(length, 1e-12)
-static double length_of(const vectors *v, const float *w, int64_t i)
-{
-    return fmax(sqrt(dot(v, w, i, i)), 1e-12);
-}
-
-static double orthogonal_loss(const vectors *v, const float *w)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < v->n; i++)
-        for (int64_t j = 0; j < i; j++)
-            sum += 2 * fabs(dot(v, w, i, j)) / (length_of(v, w, i) * length_of(v, w, j));
-    return v->scale * sum;
-}
-
-// d|cos(a, b)| / da = sign(cos) (b/|b| − cos · a/|a|) / |a|; every pair counts twice.
-static void orthogonal_gradient(const vectors *v, const float *w, float *grad)
-{
-    for (int64_t i = 0; i < v->n; i++)
-        for (int64_t j = 0; j < v->n; j++) {
-            if (i == j)
-                continue;
-            double a = length_of(v, w, i), b = length_of(v, w, j), cosine = dot(v, w, i, j) / (a * b);
-            double factor = 2 * v->scale * (cosine > 0 ? 1 : cosine < 0 ? -1 : 0) / a;
-            for (int64_t k = 0; k < v->length; k++) {
-                int64_t own = i * v->step + k * v->stride, other = j * v->step + k * v->stride;
-                grad[own] += (float)(factor * ((double)w[other] / b - cosine * (double)w[own] / a));
-            }
-        }
-}
-
-// --------------------------------------------------------------------------------------------------------------- sums
-
 static double factor_of(const tw_setting *r, int arg)
 {
     return arg < 0 ? 0 : r->value[arg];
@@ -122,21 +62,20 @@ bool twi_regularizer_is_elementwise(const tw_setting *regularizer)
     return !regularizer->kind || ((const regularizer_row *)regularizer->kind->row)->family == NORMS;
 }
 
+static twi_penalty_params params_of(const tw_setting *r)
+{
+    const regularizer_row *row = r->kind->row;
+    if (row->family == ORTHOGONAL)
+        return (twi_penalty_params){.orthogonal = r->value[0], .is_columns = r->value[1] == 1};
+    return (twi_penalty_params){.l1 = factor_of(r, row->l1), .l2 = factor_of(r, row->l2)};
+}
+
 double twi_regularizer_loss(const tw_setting *regularizer, const float *w, const tw_shape *shape)
 {
     if (!regularizer->kind)
         return 0;
-    const regularizer_row *row = regularizer->kind->row;
-    vectors v;
-    if (row->family == ORTHOGONAL)
-        return vectors_of(regularizer, shape, &v) ? orthogonal_loss(&v, w) : 0;
-    double sum1 = 0, sum2 = 0;
-    int64_t n = twi_shape_count(shape);
-    for (int64_t i = 0; i < n; i++) {
-        double x = (double)w[i];
-        sum1 += fabs(x), sum2 += x * x;
-    }
-    return factor_of(regularizer, row->l1) * sum1 + factor_of(regularizer, row->l2) * sum2;
+    twi_penalty_params p = params_of(regularizer);
+    return twi_penalty_value(&p, w, shape);
 }
 
 void twi_regularizer_add_gradient(const tw_setting *regularizer, const float *w, const tw_shape *shape,
@@ -144,15 +83,31 @@ void twi_regularizer_add_gradient(const tw_setting *regularizer, const float *w,
 {
     if (!regularizer->kind)
         return;
-    const regularizer_row *row = regularizer->kind->row;
-    vectors v;
-    if (row->family == ORTHOGONAL) {
-        if (vectors_of(regularizer, shape, &v))
-            orthogonal_gradient(&v, w, grad);
-        return;
-    }
-    double first = factor_of(regularizer, row->l1), second = 2 * factor_of(regularizer, row->l2);
-    int64_t n = twi_shape_count(shape);
-    for (int64_t i = 0; i < n; i++)
-        grad[i] += (float)(first * (w[i] > 0 ? 1 : w[i] < 0 ? -1 : 0) + second * (double)w[i]);
+    twi_penalty_params p = params_of(regularizer);
+    twi_penalty_add_gradient(&p, w, shape, 1, grad);
+}
+
+tw_status twi_regularizer_check(const tw_setting *regularizer, const char *key, const tw_shape *shape,
+                                tw_err *err)
+{
+    char text[TWI_SHAPE_TEXT];
+    if (twi_regularizer_is_elementwise(regularizer) || shape->rank == 2)
+        return TW_OK;
+    return twi_fail(err, TW_EINVAL, "%s: orthogonal_regularizer takes what has two axes, received shape %s",
+                    key, twi_shape_text(shape, text));
+}
+
+// ---------------------------------------------------------------------------------------------------------- activities
+
+tw_status twi_check_activity(const tw_setting *regularizer, const tw_shape *out, tw_err *err)
+{
+    return twi_regularizer_check(regularizer, "activity_regularizer", out, err);
+}
+
+twi_value twi_emit_activity(twi_emitter *e, twi_value y, const tw_setting *regularizer)
+{
+    if (!e->wants_penalties || !regularizer->kind)
+        return y;
+    twi_penalty_params p = params_of(regularizer);
+    return twi_emit_penalty(e, y, &p);
 }

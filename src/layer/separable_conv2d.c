@@ -11,7 +11,8 @@ typedef struct separable_conv2d {
     int padding, data_format;
     tw_setting activation;
     bool no_bias;
-    tw_setting depthwise_init, pointwise_init, bias_init, depthwise_reg, pointwise_reg, bias_reg;
+    tw_setting depthwise_init, pointwise_init, bias_init, depthwise_reg, pointwise_reg, bias_reg,
+        activity_reg;
 } separable_conv2d;
 
 static const tw_field separable_conv2d_fields[] = {
@@ -35,7 +36,7 @@ static const tw_field separable_conv2d_fields[] = {
     {TWI_REGULARIZER("depthwise_regularizer", separable_conv2d, depthwise_reg)},
     {TWI_REGULARIZER("pointwise_regularizer", separable_conv2d, pointwise_reg)},
     {TWI_REGULARIZER("bias_regularizer", separable_conv2d, bias_reg)},
-    TWI_LATER("activity_regularizer"),
+    {TWI_REGULARIZER("activity_regularizer", separable_conv2d, activity_reg)},
     TWI_LATER("depthwise_constraint"),
     TWI_LATER("pointwise_constraint"),
     TWI_LATER("bias_constraint"),
@@ -63,7 +64,7 @@ static tw_status separable_conv2d_infer(const separable_conv2d *c, int n_in, con
     twi_window w = window_of(c);
     status = twi_window_infer(&w, in, out, err);
     out->dim[3] = c->filters;
-    return status;
+    return status ? status : twi_check_activity(&c->activity_reg, out, err);
 }
 
 static void separable_conv2d_weights(const separable_conv2d *c, const tw_shape *in, twi_weight_list *list)
@@ -92,7 +93,7 @@ static void separable_conv2d_emit(twi_emitter *e, const separable_conv2d *c, int
     twi_value y = twi_emit_conv(e, in[0], kernel, TWI_NONE, &depthwise);
     twi_conv_params pointwise = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
     y = twi_emit_conv(e, y, e->weight[1], twi_weight_value(e, 2, !c->no_bias), &pointwise);
-    out[0] = twi_emit_activation_setting(e, y, &c->activation);
+    out[0] = twi_emit_activity(e, twi_emit_activation_setting(e, y, &c->activation), &c->activity_reg);
 }
 
 TWI_THUNK_INFER(separable_conv2d)

@@ -17,11 +17,39 @@ tw_status twi_layer_unknown(const char *name, tw_err *err)
     return status;
 }
 
+// As strsep, but what stands in parentheses stays together.
+static char *next_part(char **rest, const char *ends)
+{
+    char *part = *rest;
+    int depth = 0;
+    for (char *at = part; at; at++) {
+        depth += *at == '(' ? 1 : *at == ')' ? -1 : 0;
+        if (*at && (depth > 0 || !strchr(ends, *at)))
+            continue;
+        *rest = *at ? at + 1 : NULL;
+        *at = 0;
+        break;
+    }
+    return part;
+}
+
+// A value with arguments of its own: l2(1e-4) is the setting l2:1e-4.
+static void open_parentheses(char *value)
+{
+    size_t n = strlen(value);
+    char *open = strchr(value, '(');
+    if (!open || value[n - 1] != ')')
+        return;
+    *open = ':';
+    value[n - 1] = 0;
+}
+
 static tw_status set_argument(twi_layer *layer, char *part, size_t *n_quick, const char *text, tw_err *err)
 {
     const tw_layer_kind *kind = layer->kind;
     char *equals = strchr(part, '=');
-    const char *key = part, *value = part;
+    const char *key = part;
+    char *value = part;
     if (equals) {
         *equals = 0;
         value = equals + 1;
@@ -38,6 +66,7 @@ static tw_status set_argument(twi_layer *layer, char *part, size_t *n_quick, con
     const tw_field *field = twi_field_find(kind->fields, key);
     if (!field)
         return twi_fail(err, TW_EINVAL, "'%s': %s has no option '%s'", text, kind->name, key);
+    open_parentheses(value);
     return twi_field_set(field, layer->config, value, text, &layer->arena, err);
 }
 
@@ -67,7 +96,7 @@ twi_layer *twi_layer_parse(const char *text, tw_err *err)
     if (kind && !layer)
         status = TW_ENOMEM;
     size_t n_quick = 0;
-    for (char *part; !status && (part = strsep(&rest, ":"));)
+    for (char *part; !status && (part = next_part(&rest, ":"));)
         status = set_argument(layer, part, &n_quick, text, err);
     if (!status)
         status = check_required(layer, n_quick, text, err);
@@ -83,7 +112,7 @@ tw_status twi_layers_parse(const char *text, twi_layers_parsed *out, tw_err *err
 {
     char *copy = twi_strdup(text, err), *rest = copy;
     tw_status status = copy ? TW_OK : TW_ENOMEM;
-    for (char *part; !status && (part = strsep(&rest, ", "));) {
+    for (char *part; !status && (part = next_part(&rest, ", "));) {
         if (!*part)
             continue;
         twi_layer *layer = twi_layer_parse(part, err);

@@ -2,6 +2,7 @@
 //
 //   "flatten, dense:4096:relu, dropout:0.5"    layers joined by commas or blanks, arguments by colons
 //   "dense:64:activation=relu:use_bias=false"  arguments without a name fill the kind's `quick` keys in order
+//   "dense:64:relu:activity_regularizer=l2(1e-4)"   a value's own arguments in parentheses: l1l2(l1=1e-5:l2=1e-4)
 #ifndef TWI_LAYER_SPEC_H
 #define TWI_LAYER_SPEC_H
 

@@ -119,6 +119,14 @@ typedef struct twi_reshape_params {
 } twi_reshape_params;
 twi_value twi_emit_reshape(twi_emitter *e, twi_value x, const tw_shape *shape);
 
+// penalty: y = x, and out[1][n]: what each sample adds to the loss (times the batch), as regularizers have it; see op/penalty.h.
+// Emitted only where the emitter wants penalties.
+typedef struct twi_penalty_params {
+    double l1, l2, orthogonal;
+    bool is_columns; // of the orthogonal part
+} twi_penalty_params;
+twi_value twi_emit_penalty(twi_emitter *e, twi_value x, const twi_penalty_params *p);
+
 // permute axes: y.dim[i] = x.dim[order[i]]; flip reverses an axis.
 typedef struct twi_permute_params {
     int order[TW_RANK_MAX];

@@ -59,9 +59,10 @@ typedef struct twi_emitter {
     int node;
     const twi_value *weight; // the layer's weights as values, in the order its `weights` function listed them
     int n_weight;
-    bool is_training;  // random layers drop, BatchNormalization may use batch statistics
-    bool is_trainable; // layer.trainable (BatchNormalization needs it)
-    uint32_t layer_id; // stable number of the layer: names its random stream
+    bool is_training;     // random layers drop, BatchNormalization may use batch statistics
+    bool is_trainable;    // layer.trainable (BatchNormalization needs it)
+    bool wants_penalties; // activity regularizers count
+    uint32_t layer_id;    // stable number of the layer: names its random stream
 } twi_emitter;
 
 twi_value twi_emit_input(twi_emitter *e, const tw_shape *shape, int index);

@@ -49,6 +49,10 @@ static tw_status run_all(const twi_plan *plan, const tw_dataset *d, const twi_ar
             int64_t size = row_size(twi_plan_output(plan, i));
             memcpy(out[i] + at * size, twi_run_output(run, i), (size_t)(count * size) * sizeof(float));
         }
+        for (int i = twi_plan_n_outputs(plan) - twi_plan_n_penalties(plan);
+             !status && o->penalty && i < twi_plan_n_outputs(plan); i++)
+            for (int64_t j = 0; j < count; j++)
+                o->penalty[at + j] += twi_run_output(run, i)[j];
     }
     twi_run_free(run);
     return status;
@@ -59,6 +63,7 @@ static twi_plan *plan_for(const tw_model *m, const tw_dataset *d, const twi_fron
 {
     twi_plan_options options = {.batch = d->n < o->batch ? (d->n ? d->n : 1) : o->batch,
                                 .to = to,
+                                .wants_penalties = o->penalty,
                                 .precision = o->precision,
                                 .threads = o->threads};
     return twi_plan_new(m, &options, err);
@@ -71,7 +76,10 @@ tw_status twi_arrays_answer(const tw_model *m, const tw_dataset *d, const twi_ar
     twi_plan *plan = status ? NULL : plan_for(m, d, NULL, o, err);
     if (!plan)
         return err && err->status ? err->status : TW_ENOMEM;
-    status = run_all(plan, d, o, &answers, err);
+    float *out[] = {answers, NULL};
+    status = twi_check_shares(plan, err);
+    if (!status)
+        status = run_all(plan, d, o, out, err);
     twi_plan_free(plan);
     return status;
 }

@@ -11,6 +11,7 @@ typedef struct twi_array_run {
     int threads;
     void *self;
     bool (*is_cancelled)(void *self); // may be NULL
+    float *penalty;                   // as twi_predict_options has it
 } twi_array_run;
 
 // Zero-initialise; twi_array_samples_clear.

@@ -33,6 +33,7 @@ static tw_status make_plan(twi_trainer *t, int which, int64_t batch, tw_err *err
     twi_plan_options options = {.batch = batch,
                                 .is_training = true,
                                 .wants_gradients = true,
+                                .wants_penalties = true,
                                 .from = t->o->from,
                                 .run_limit = t->o->run_limit,
                                 .threads = t->o->threads,
@@ -92,8 +93,15 @@ static tw_status make_room(twi_trainer *t, tw_err *err)
     t->sample_weight = twi_new((size_t)t->batch, sizeof *t->sample_weight, "sample weights", err);
     if (!t->weight || !t->gradient || !t->was_trainable || !t->order || !t->y || !t->sample_weight)
         return TW_ENOMEM;
-    for (int i = 0; i < t->n_trained; i++)
+    tw_status status = TW_OK;
+    for (int i = 0; i < t->n_trained; i++) {
         t->weight[i] = twi_plan_gradient_weight(t->plan[0], i);
+        if (!status)
+            status = twi_regularizer_check(&t->weight[i]->regularizer, t->weight[i]->name,
+                                           &t->weight[i]->shape, err);
+    }
+    if (status)
+        return status;
     for (int i = 0; i < t->all.n; i++) {
         t->was_trainable[2 * i] = t->all.at[i]->is_trainable;
         t->was_trainable[2 * i + 1] = t->all.layer[i]->is_trainable;

@@ -117,6 +117,7 @@ tw_status twi_trainer_step(twi_trainer *t, int64_t at, int64_t count, twi_tally 
                           .weight = weights_of(t, index, count),
                           .grad = twi_run_grad_logits(run)};
     const float *output = twi_run_output(run, 0);
+    penalty += twi_run_penalty(run, count);
     double loss = twi_loss_batch(&t->o->loss, twi_plan_final(plan), twi_run_logits(run), output, &call);
     if (!isfinite(loss))
         return twi_trainer_diverged(t, loss, err);

@@ -71,6 +71,7 @@ tw_status twi_need_fit(const tw_model *m, const twi_fit_size *size, const twi_fi
     twi_plan_options plan = {.batch = batch,
                              .is_training = true,
                              .wants_gradients = true,
+                             .wants_penalties = true,
                              .from = o->from,
                              .run_limit = o->run_limit,
                              .threads = o->threads};
@@ -79,7 +80,8 @@ tw_status twi_need_fit(const tw_model *m, const twi_fit_size *size, const twi_fi
     plan.batch = rest;
     if (!status && rest)
         status = count_plan(m, plan, &last, err);
-    plan = (twi_plan_options){.batch = validation, .from = o->from, .threads = o->threads};
+    plan = (twi_plan_options){
+        .batch = validation, .wants_penalties = true, .from = o->from, .threads = o->threads};
     if (!status && validation)
         status = count_plan(m, plan, &scored, err);
     *need = (twi_need){.run = full.run > last.run ? full.run : last.run, .more_time = full.more_time};

@@ -33,6 +33,16 @@ static tw_status check_model(const tw_model *m, tw_err *err)
     return TW_OK;
 }
 
+static tw_status check_penalties(const twi_plan *plan, tw_err *err)
+{
+    tw_status status = twi_check_shares(plan, err);
+    if (!status && twi_plan_n_outputs(plan) > TWI_FRONTIER_MAX)
+        status =
+            twi_fail(err, TW_EUNSUPPORTED, "not supported yet: evaluating more than %d activity regularizers",
+                     TWI_FRONTIER_MAX - 1);
+    return status;
+}
+
 twi_predictor *twi_predictor_new(const tw_model *m, const twi_predict_options *o, tw_err *err)
 {
     if (!m || check_model(m, err))
@@ -41,9 +51,10 @@ twi_predictor *twi_predictor_new(const tw_model *m, const twi_predict_options *o
     if (!p)
         return NULL;
     p->o = *o;
-    twi_plan_options options = {.batch = MICRO_BATCH, .precision = o->precision, .threads = 1};
+    twi_plan_options options = {
+        .batch = MICRO_BATCH, .wants_penalties = o->penalty, .precision = o->precision, .threads = 1};
     p->plan = twi_plan_new(m, &options, err);
-    if (!p->plan) {
+    if (!p->plan || check_penalties(p->plan, err)) {
         twi_predictor_free(p);
         return NULL;
     }
@@ -72,6 +83,8 @@ static tw_status on_row(void *self, int64_t photo, const uint8_t hash[16], const
     (void)hash, (void)err;
     twi_predictor *p = self;
     memcpy(p->answers + photo * p->k, outputs[0], (size_t)p->k * sizeof(float));
+    for (int i = 1; p->o.penalty && i < twi_plan_n_outputs(p->plan); i++)
+        p->o.penalty[photo] += outputs[i][0];
     return TW_OK;
 }
 

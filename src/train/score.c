@@ -49,41 +49,14 @@ double twi_regularization(const tw_model *m, tw_err *err)
     return sum;
 }
 
-// One pass, batch by batch. The last batch is padded with its first sample, and the padding is not counted.
-static tw_status score_batches(const twi_plan *plan, twi_run *run, const twi_samples *s,
-                               const tw_setting *loss, twi_meters *meters, int64_t batch, uint32_t *index,
-                               float *y, float *output, twi_scores *scores, tw_err *err)
+tw_status twi_check_shares(const twi_plan *plan, tw_err *err)
 {
-    twi_meters_reset(meters);
-    int64_t k = twi_shape_last(twi_plan_output(plan, 0)), right = 0;
-    double sum = 0;
-    float *inputs[TWI_FRONTIER_MAX];
-    for (int i = 0; i < twi_plan_n_inputs(plan); i++)
-        inputs[i] = twi_run_input(run, i);
-    for (int64_t at = 0; at < s->n; at += batch) {
-        int64_t count = s->n - at < batch ? s->n - at : batch;
-        for (int64_t i = 0; i < batch; i++)
-            index[i] = (uint32_t)(i < count ? at + i : at);
-        tw_status status = s->read(s->self, index, batch, NULL, 0, inputs, err);
-        if (!status)
-            status = twi_check_samples(s, "measuring", index, count, plan, inputs, err);
-        if (!status)
-            status = twi_run_forward(run, 0, 0, err);
-        if (status)
-            return status;
-        const float *p = twi_run_output(run, 0);
-        twi_targets(s, index, count, k, y);
-        twi_loss_call call = {.n = count, .k = k, .y = y};
-        sum += twi_loss_batch(loss, twi_plan_final(plan), twi_run_logits(run), p, &call);
-        right += twi_count_right(p, y, count, k);
-        twi_meters_add(meters, count, y, p);
-        if (output)
-            memcpy(output + at * k, p, (size_t)(count * k) * sizeof *output);
-    }
-    scores->loss = sum / (double)s->n;
-    scores->accuracy = (double)right / (double)s->n;
-    twi_meters_result(meters, scores->metric);
-    return TW_OK;
+    return twi_plan_has_joint_penalty(plan)
+               ? twi_fail(err, TW_EUNSUPPORTED,
+                          "not supported yet: evaluating with orthogonal_regularizer as "
+                          "activity_regularizer, whose "
+                          "penalty depends on the batches (training does, and tells its validation loss)")
+               : TW_OK;
 }
 
 struct twi_scorer {
@@ -91,13 +64,75 @@ struct twi_scorer {
     const twi_samples *samples;
     const tw_setting *loss;
     int64_t batch;
-    twi_plan *plan;
-    twi_run *run;
+    // The second is for a smaller last batch, where activity regularizers look at the batch as a whole; else the last batch
+    // is padded with its first sample, and the padding is not counted.
+    twi_plan *plan[2];
+    twi_run *run[2];
     uint32_t *index; // [batch]
     float *y;        // [batch, k]
     twi_meters meters;
-    bool is_fresh; // the plan was made from the weights as they are
+    bool is_fresh; // the plans were made from the weights as they are
 };
+
+typedef struct sums {
+    double loss; // of the samples, with what activities add
+    int64_t right;
+} sums;
+
+static tw_status score_batch(twi_scorer *s, int64_t at, int64_t count, float *output, sums *sum, tw_err *err)
+{
+    int which = count < s->batch && s->plan[1];
+    const twi_plan *plan = s->plan[which];
+    twi_run *run = s->run[which];
+    int64_t n = which ? count : s->batch, k = twi_shape_last(twi_plan_output(plan, 0));
+    float *inputs[TWI_FRONTIER_MAX];
+    for (int i = 0; i < twi_plan_n_inputs(plan); i++)
+        inputs[i] = twi_run_input(run, i);
+    for (int64_t i = 0; i < n; i++)
+        s->index[i] = (uint32_t)(i < count ? at + i : at);
+    tw_status status = s->samples->read(s->samples->self, s->index, n, NULL, 0, inputs, err);
+    if (!status)
+        status = twi_check_samples(s->samples, "measuring", s->index, count, plan, inputs, err);
+    if (!status)
+        status = twi_run_forward(run, 0, 0, err);
+    if (status)
+        return status;
+    const float *p = twi_run_output(run, 0);
+    twi_targets(s->samples, s->index, count, k, s->y);
+    twi_loss_call call = {.n = count, .k = k, .y = s->y};
+    sum->loss += twi_loss_batch(s->loss, twi_plan_final(plan), twi_run_logits(run), p, &call) +
+                 twi_run_penalty(run, count) * (double)count;
+    sum->right += twi_count_right(p, s->y, count, k);
+    twi_meters_add(&s->meters, count, s->y, p);
+    if (output)
+        memcpy(output + at * k, p, (size_t)(count * k) * sizeof *output);
+    return TW_OK;
+}
+
+static tw_status score_batches(twi_scorer *s, float *output, twi_scores *scores, tw_err *err)
+{
+    sums sum = {0};
+    int64_t n = s->samples->n;
+    twi_meters_reset(&s->meters);
+    for (int64_t at = 0; at < n; at += s->batch) {
+        tw_status status = score_batch(s, at, n - at < s->batch ? n - at : s->batch, output, &sum, err);
+        if (status)
+            return status;
+    }
+    scores->loss = sum.loss / (double)n;
+    scores->accuracy = (double)sum.right / (double)n;
+    twi_meters_result(&s->meters, scores->metric);
+    return TW_OK;
+}
+
+static bool make_plan(twi_scorer *s, int which, int64_t batch, const twi_frontier *from, int threads,
+                      tw_err *err)
+{
+    twi_plan_options options = {.batch = batch, .wants_penalties = true, .from = from, .threads = threads};
+    s->plan[which] = twi_plan_new(s->m, &options, err);
+    s->run[which] = s->plan[which] ? twi_run_new(s->plan[which], err) : NULL;
+    return s->run[which];
+}
 
 twi_scorer *twi_scorer_new(const tw_model *m, const twi_samples *s, const tw_setting *loss,
                            const twi_metrics *metrics, const twi_frontier *from, int64_t batch_size,
@@ -112,14 +147,15 @@ twi_scorer *twi_scorer_new(const tw_model *m, const twi_samples *s, const tw_set
         return NULL;
     *scorer =
         (twi_scorer){.m = m, .samples = s, .loss = loss, .batch = s->n < batch_size ? s->n : batch_size};
-    twi_plan_options options = {.batch = scorer->batch, .from = from, .threads = threads};
-    scorer->plan = twi_plan_new(m, &options, err);
-    scorer->run = scorer->plan ? twi_run_new(scorer->plan, err) : NULL;
-    int64_t k = scorer->run ? twi_shape_last(twi_plan_output(scorer->plan, 0)) : 0;
+    int64_t rest = s->n % scorer->batch;
+    bool is_ready = make_plan(scorer, 0, scorer->batch, from, threads, err);
+    if (is_ready && rest && twi_plan_n_penalties(scorer->plan[0]))
+        is_ready = make_plan(scorer, 1, rest, from, threads, err);
+    int64_t k = is_ready ? twi_shape_last(twi_plan_output(scorer->plan[0], 0)) : 0;
     scorer->index = twi_new((size_t)scorer->batch, sizeof *scorer->index, "a batch", err);
     scorer->y = twi_new((size_t)(scorer->batch * k), sizeof *scorer->y, "targets", err);
     bool has_meters = !metrics || !twi_meters_open(&scorer->meters, metrics, k, err);
-    if (!scorer->run || !scorer->index || !scorer->y || !has_meters) {
+    if (!is_ready || !scorer->index || !scorer->y || !has_meters) {
         twi_scorer_free(scorer);
         return NULL;
     }
@@ -129,12 +165,13 @@ twi_scorer *twi_scorer_new(const tw_model *m, const twi_samples *s, const tw_set
 tw_status twi_scorer_run(twi_scorer *scorer, float *output, twi_scores *scores, tw_err *err)
 {
     *scores = (twi_scores){0};
-    // The plan was made from the weights of then: what it laid out beforehand is laid out again.
-    tw_status status = scorer->is_fresh ? TW_OK : twi_plan_refresh(scorer->plan, err);
+    // The plans were made from the weights of then: what they laid out beforehand is laid out again.
+    tw_status status = TW_OK;
+    for (int i = 0; !status && i < 2 && scorer->plan[i] && !scorer->is_fresh; i++)
+        status = twi_plan_refresh(scorer->plan[i], err);
     scorer->is_fresh = false;
     if (!status)
-        status = score_batches(scorer->plan, scorer->run, scorer->samples, scorer->loss, &scorer->meters,
-                               scorer->batch, scorer->index, scorer->y, output, scores, err);
+        status = score_batches(scorer, output, scores, err);
     if (!status)
         scores->loss += twi_regularization(scorer->m, err);
     return status;
@@ -144,8 +181,10 @@ void twi_scorer_free(twi_scorer *scorer)
 {
     if (!scorer)
         return;
-    twi_run_free(scorer->run);
-    twi_plan_free(scorer->plan);
+    for (int i = 0; i < 2; i++) {
+        twi_run_free(scorer->run[i]);
+        twi_plan_free(scorer->plan[i]);
+    }
     twi_free(scorer->index);
     twi_free(scorer->y);
     twi_meters_close(&scorer->meters);

@@ -2,9 +2,11 @@
 """Training from the command line: what is chosen by measuring, what fine-tuning is kept from, and what the report shows."""
 import csv
 import json
+import shutil
 import struct
 import tempfile
 import unittest
+import zipfile
 from pathlib import Path
 
 from program import run
@@ -87,6 +89,42 @@ class Learning(unittest.TestCase):
         for text in ("learning rate of each step", "dense/kernel", "are zero", "step 2:"):
             self.assertIn(text, report)
         self.assertGreater(results["phases"][0]["step_seconds"], 0)
+
+    def test_a_head_s_regularizers_take_numbers_and_count(self):
+        head = "gap, dense:8:relu, dense:1:sigmoid{}"
+        losses = []
+        for extra in ("", ":activity_regularizer=l2(1)", ":kernel_regularizer=l1l2(l1=1e-2:l2=1e-1)"):
+            self.train("--head", head.format(extra), "--epochs", "1")
+            losses.append(self.results()["val"]["loss"])
+        self.assertGreater(losses[1], losses[0] + 5e-2)
+        self.assertGreater(losses[2], losses[0] + 1e-1)
+        with zipfile.ZipFile(self.root / "run/model.keras") as archive:
+            config = archive.read("config.json").decode()
+        self.assertIn('"l2": 0.1', config)
+        self.assertIn("did you mean 'l1'?", self.train("--head", "gap, dense:8:activity_regularizer=l7(1)", code=2))
+
+    def test_a_sweep_is_one_table_and_goes_on_where_it_stopped(self):
+        out, cache = self.root / "sweep", self.root / "sweep_cache"
+
+        def sweep(*words):
+            done = run("sweep", str(self.root / "photos"), "--model", "mobilenet:0.25", "--weights", "none", "--epochs", "2", "--grid",
+                       "dropout=0,0.5 l2=0,1e-2 input_size=32", "--output-dir", str(out), "--cache", str(cache), *words)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return json.loads((out / "sweep.json").read_text())["runs"]
+
+        runs = sweep()
+        self.assertEqual(len(runs), 4)
+        self.assertEqual(sorted((r["settings"]["dropout"], r["settings"]["l2"]) for r in runs),
+                         [("0", "0"), ("0", "1e-2"), ("0.5", "0"), ("0.5", "1e-2")])
+        self.assertEqual([r["val_loss"] for r in runs], sorted(r["val_loss"] for r in runs))
+        self.assertEqual(len(list(cache.glob("*.features"))), 1)
+        kept = {r["run"]: (Path(r["run"]) / "results.json").stat().st_mtime_ns for r in runs}
+        lost = Path(runs[-1]["run"])
+        shutil.rmtree(lost)
+        again = sweep()
+        self.assertEqual([r["val_loss"] for r in again], [r["val_loss"] for r in runs])
+        for path, changed in kept.items():
+            self.assertEqual((Path(path) / "results.json").stat().st_mtime_ns == changed, Path(path) != lost)
 
     def test_early_stopping_is_marked(self):
         self.train("--epochs", "30", "--patience", "1", "--lr", "0.3")

@@ -24,6 +24,12 @@ Q = (2, 6, 7, 4)
 def more():
     """Configurations beside those of tools/golden_layer.py: odd sizes, strides that leave a rest, other axes."""
     yield "dense", L.Dense(1, "sigmoid", kernel_regularizer="l2"), (3, 4)
+    yield "activity_regularization", L.ActivityRegularization(l2=.5), (2, 9)
+    yield "dense", L.Dense(3, activity_regularizer=keras.regularizers.OrthogonalRegularizer(.2, "columns")), (3, 4)
+    yield "conv2d", L.Conv2D(3, 2, activity_regularizer="l1"), Q
+    yield "depthwise_conv2d", L.DepthwiseConv2D(2, activity_regularizer=keras.regularizers.L2(.3)), Q
+    yield "separable_conv2d", L.SeparableConv2D(3, 2, activity_regularizer="l2"), Q
+    yield "conv2d_transpose", L.Conv2DTranspose(3, 2, activity_regularizer=keras.regularizers.L1L2(.1, .2)), Q
     for padding in ("same", "valid"):
         yield "conv2d", L.Conv2D(5, (3, 2), strides=(2, 1), padding=padding, activation="silu"), Q
         yield "conv2d", L.Conv2D(8, 3, padding=padding, groups=4), Q

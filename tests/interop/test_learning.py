@@ -107,12 +107,16 @@ def test_twenty_steps_and_the_state_after_them(name, tmp_path):
 
 
 def change_compile(source, target, change):
+    change_config(source, target, lambda c: change(c["compile_config"]))
+
+
+def change_config(source, target, change):
     with zipfile.ZipFile(source) as a, zipfile.ZipFile(target, "w") as b:
         for name in a.namelist():
             content = a.read(name)
             if name == "config.json":
                 config = json.loads(content)
-                change(config["compile_config"])
+                change(config)
                 content = json.dumps(config).encode()
             b.writestr(name, content)
 
@@ -368,6 +372,97 @@ def test_a_loss_that_is_no_number(tmp_path):
         driver("fit", model=tmp_path / "m.keras", epochs=5, batch=8, **train)
     assert e.value.status == 4 and "sample 0 holds numbers that are NaN or infinite" in e.value.message
     assert driver("fit", model=tmp_path / "m.keras", epochs=5, batch=8, callbacks="terminate_on_nan", **train)[-1]["stopped"]
+
+
+def active(regularizer, final=None):
+    """Regularizers on what layers give: a picture, a matrix and, with `final`, the answer itself."""
+    R = keras.regularizers
+    i = keras.Input((8, 8, 3), name="photo")
+    x = L.Conv2D(6, 3, name="c1", activation="relu", activity_regularizer=R.L1L2(1e-3, 2e-3))(i)
+    x = L.SeparableConv2D(5, 2, name="s", activity_regularizer=R.L2(1e-3))(x)
+    x = L.ActivityRegularization(1e-3, 1e-3, name="a")(x)
+    x = L.Flatten(name="f")(L.Dropout(0., name="o")(x))
+    x = L.Dense(8, activation="tanh", name="d", activity_regularizer=regularizer, kernel_regularizer="l2")(x)
+    m = keras.Model(i, L.Dense(3, activation="softmax", name="out", activity_regularizer=final)(x), name="active")
+    rng = np.random.default_rng(2)
+    for v in m.trainable_weights:
+        if "kernel" in v.name:
+            v.assign(rng.normal(0, .2, tuple(v.shape)))
+    m.compile(O.SGD(.02, momentum=.5), "categorical_crossentropy", metrics=["accuracy"])
+    return m
+
+
+ACTIVITIES = {"l1": keras.regularizers.L1(.01), "l2": keras.regularizers.L2(.02), "l1l2": keras.regularizers.L1L2(.01, .02),
+              "rows": keras.regularizers.OrthogonalRegularizer(.3), "columns": keras.regularizers.OrthogonalRegularizer(.3, "columns")}
+
+
+@pytest.mark.parametrize("final", [None, "l2"], ids=["inside", "answer-too"])
+@pytest.mark.parametrize("name", ACTIVITIES)
+def test_activity_regularizers(name, final, tmp_path):
+    # 29 samples in batches of 8: four steps an epoch, the last of 5; 13 to validate on: 8 and 5.
+    m = active(ACTIVITIES[name], final)
+    compare_fit(tmp_path, m, photos(29, 3, 1), photos(13, 3, 2), epochs=6)
+    back = keras.models.load_model(tmp_path / "ours.keras")
+    assert worst(back.get_weights(), m.get_weights()) <= 1e-4
+    assert back.get_layer("d").get_config() == m.get_layer("d").get_config()
+
+
+def test_every_call_of_a_layer_counts(tmp_path):
+    # Against Keras called eagerly: compiled with JAX, Keras 3.15 loses all but the last call of a shared layer.
+    i = keras.Input((8, 8, 3), name="photo")
+    shared = L.Dense(8, activation="tanh", name="shared", activity_regularizer="l1")
+    m = keras.Model(i, L.Dense(3, activation="softmax", name="out")(shared(shared(L.Dense(8, name="d")(L.Flatten()(i))))))
+    m.compile("sgd", "categorical_crossentropy")
+    m.save(tmp_path / "m.keras")
+    x, t = photos(8, 3, 1)
+    p = np.asarray(m(x))
+    expected = -np.log(p[np.arange(8), t]).mean() + sum(float(l) for l in m.losses)
+    assert len(m.losses) == 2 and abs(full_batch(tmp_path, tmp_path / "m.keras", x, t, 1)[0] - expected) <= 1e-5
+
+
+def test_activities_of_frozen_layers_count(tmp_path):
+    m = active("l1")
+    for name in ("c1", "s", "d"):
+        m.get_layer(name).trainable = False
+    compare_fit(tmp_path, m, photos(29, 3, 1), photos(13, 3, 2), epochs=5)
+
+
+def test_activity_penalties_left_out_are_seen(tmp_path):
+    m = active(keras.regularizers.L2(.2))
+    m.save(tmp_path / "m.keras")
+
+    def without(config):
+        for layer in config["config"]["layers"]:
+            if layer["name"] == "d":
+                layer["config"]["activity_regularizer"] = None
+    change_config(tmp_path / "m.keras", tmp_path / "wrong.keras", without)
+    train, val = photos(29, 3, 1), photos(13, 3, 2)
+    right, wrong = (history_of(driver("fit", model=tmp_path / name, epochs=6, batch=8, val_x=write(tmp_path / "vx.f32", val[0]),
+                                      val_t=write(tmp_path / "vt.f32", val[1]), **files(tmp_path, *train)))
+                    for name in ("m.keras", "wrong.keras"))
+    assert abs(right["loss"][0] - wrong["loss"][0]) > 1e-2 and abs(right["val_loss"][0] - wrong["val_loss"][0]) > 1e-2
+    # Not only what is told, also what is learned: the way back knows it.
+    assert abs(right["accuracy"][-1] - wrong["accuracy"][-1]) > 0 or abs(right["val_loss"][-1] - wrong["val_loss"][-1]) > 1e-2
+
+
+def test_an_orthogonal_regularizer_of_pictures_is_refused(tmp_path):
+    R = keras.regularizers
+    i = keras.Input((8, 8, 3), name="photo")
+    for layer, key in ((L.Conv2D(3, 3, kernel_regularizer=R.OrthogonalRegularizer()), "kernel"),
+                       (L.Conv2D(3, 3, activity_regularizer=R.OrthogonalRegularizer()), "activity_regularizer")):
+        config = keras.Sequential([keras.Input((8, 8, 3)), L.Conv2D(3, 3, name="c"), L.Flatten(), L.Dense(3, activation="softmax")])
+        config.compile("sgd", "categorical_crossentropy")
+        config.save(tmp_path / "plain.keras")
+        wanted = layer.get_config()
+        def put(c, wanted=wanted):
+            for one in c["config"]["layers"]:
+                if one["config"]["name"] == "c":
+                    for k in ("kernel_regularizer", "activity_regularizer"):
+                        one["config"][k] = wanted[k]
+        change_config(tmp_path / "plain.keras", tmp_path / "m.keras", put)
+        with pytest.raises(DriverError) as e:
+            driver("fit", model=tmp_path / "m.keras", epochs=1, batch=8, **files(tmp_path, *photos(29, 3, 1)))
+        assert f"{key}: orthogonal_regularizer takes what has two axes" in e.value.message
 
 
 @pytest.mark.parametrize("mode", ["rows", "columns"])

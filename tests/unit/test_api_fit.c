@@ -185,6 +185,56 @@ static void features_in_memory_give_the_losses_of_the_whole_model(void **state)
     tw_close(tw);
 }
 
+// The same net with what its layers give penalized; the head's activity alone adds 0.2 · (mean of its squares).
+static tw_model *active_classifier(tw_context *tw, const char *regularizer)
+{
+    tw_err err = {0};
+    tw_model *m = tw_sequential(tw, "active");
+    tw_input(m, TW_SHAPE(SIDE, SIDE, 3), NULL);
+    tw_add(m, tw_rescaling({1.0 / 255}));
+    tw_add(m, tw_conv2d(4, {3}, "relu", .activity_regularizer = "l1:1e-3", .frozen = true));
+    tw_add(m, tw_global_average_pooling2d());
+    tw_add(m, tw_dense(1, "sigmoid", .name = "head", .activity_regularizer = regularizer));
+    tw_compile(m, "sgd", .learning_rate = 0.05, .loss = "binary_crossentropy", .err = &err);
+    expect_ok(err);
+    return m;
+}
+
+static void activities_count_alike_in_training_and_evaluation(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_context *tw = open_context();
+    tw_dataset *sets[] = {numbers(tw, N), photos(tw)};
+    double loss[2];
+    for (int set = 0; set < 2; set++) {
+        for (int i = 0; i < 2; i++) {
+            tw_model *m = active_classifier(tw, i ? NULL : "l2:0.2");
+            tw_history *h = tw_fit(m, sets[set], .epochs = 2, .validation = sets[set], .keep_last = true,
+                                   .precision = "exact", .batch_size = 7, .err = &err);
+            expect_ok(err);
+            tw_scores *s = tw_model_evaluate(m, sets[set], .precision = "exact", .err = &err);
+            expect_ok(err);
+            expect_near(s->loss, tw_history_epoch(h, -1)->val_loss, 1e-5);
+            loss[i] = s->loss;
+            tw_scores_free(s);
+            tw_history_free(h);
+            tw_model_free(m);
+        }
+        assert_true(loss[0] > loss[1] + 0.01);
+    }
+    // Without the way to tell photo by photo, that is said.
+    tw_model *m = active_classifier(tw, "orthogonal_regularizer:0.1");
+    tw_history_free(tw_fit(m, sets[0], .epochs = 1, .err = &err));
+    expect_ok(err);
+    assert_null(tw_model_evaluate(m, sets[0], .err = &err));
+    expect_error(err, TW_EUNSUPPORTED, "orthogonal_regularizer as activity_regularizer");
+    tw_model_free(m);
+    for (int set = 0; set < 2; set++)
+        tw_dataset_free(sets[set]);
+    tw_close(tw);
+}
+
 static tw_history *fit_photos(tw_context *tw, tw_model *m, tw_dataset *d, int64_t seed)
 {
     (void)tw;
@@ -501,6 +551,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_on_numbers_lowers_the_loss_and_leaves_what_is_frozen),
         cmocka_unit_test(features_in_memory_give_the_losses_of_the_whole_model),
+        cmocka_unit_test(activities_count_alike_in_training_and_evaluation),
         cmocka_unit_test(same_seed_gives_the_same_weights),
         cmocka_unit_test(photos_are_split_trained_on_and_named_in_the_model),
         cmocka_unit_test(a_saved_model_answers_as_the_trained_one),

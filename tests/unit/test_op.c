@@ -519,6 +519,11 @@ static void bad_parameters_are_named(void **state)
          1,
          {S(2)},
          "rate must be in 0..1, received 1.5"},
+        {&twi_op_penalty,
+         &(twi_penalty_params){.orthogonal = 0.1},
+         1,
+         {S(2, 3, 4)},
+         "an orthogonal one needs a matrix, received (2, 3, 4)"},
         {&twi_op_resample,
          &(twi_resample_params){true, {0, 1}},
          1,
@@ -538,6 +543,52 @@ static void bad_parameters_are_named(void **state)
         assert_int_equal(bad[i].kind->infer(bad[i].params, bad[i].n_in, bad[i].in, out, &n_out, &err),
                          TW_EINVAL);
         expect_error(err, TW_EINVAL, bad[i].part);
+    }
+}
+
+// What it adds to the loss is Σ out[1] / n; the way back is its slope.
+static double penalty_of(const twi_penalty_params *p, float *x, float *y)
+{
+    float share[3];
+    twi_op_call call = {.n_in = 1,
+                        .n_out = 2,
+                        .in[0] = {.shape = S(3, 4), .data = x},
+                        .out = {{.shape = S(3, 4), .data = y}, {.shape = S(3), .data = share}}};
+    twi_op_penalty.forward(p, &call);
+    return ((double)share[0] + (double)share[1] + (double)share[2]) / 3;
+}
+
+static void a_penalty_lets_through_and_its_gradient_is_its_slope(void **state)
+{
+    (void)state;
+    static const twi_penalty_params kinds[] = {{.l1 = 0.3},
+                                               {.l2 = 0.2},
+                                               {.l1 = 0.1, .l2 = 0.4},
+                                               {.orthogonal = 2},
+                                               {.orthogonal = 2, .is_columns = true}};
+    float x[12] = {0.5f, -1, 2, 0.25f, -0.75f, 1.5f, 0.1f, -0.3f, 1, 0.6f, -2, 0.9f}, y[12], grad[12],
+          out[12];
+    expect_near(penalty_of(&kinds[0], x, y), 0.3 * 10.9 / 3, 1e-6);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        penalty_of(&kinds[k], x, y);
+        assert_memory_equal(x, y, sizeof x);
+        for (int i = 0; i < 12; i++)
+            out[i] = (float)i;
+        twi_op_call call = {.n_in = 1,
+                            .n_out = 2,
+                            .out[0] = {.shape = S(3, 4), .data = y},
+                            .grad_out = {.shape = S(3, 4), .data = out},
+                            .grad_in[0] = {.shape = S(3, 4), .data = grad}};
+        twi_op_penalty.backward(&kinds[k], &call);
+        for (int i = 0; i < 12; i++) {
+            const float was = x[i], step = 1.0f / 128;
+            x[i] = was + step;
+            double more = penalty_of(&kinds[k], x, y);
+            x[i] = was - step;
+            double less = penalty_of(&kinds[k], x, y);
+            x[i] = was;
+            expect_near(grad[i] - out[i], (more - less) / (2 * (double)step), 1e-3);
+        }
     }
 }
 
@@ -572,6 +623,7 @@ int main(void)
         cmocka_unit_test(dropout_of_whole_photos_repeats_its_mask),
         cmocka_unit_test(noise_is_normal_around_what_comes_in),
         cmocka_unit_test(bad_parameters_are_named),
+        cmocka_unit_test(a_penalty_lets_through_and_its_gradient_is_its_slope),
         cmocka_unit_test(kernels_refuse_shapes_that_do_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
