@@ -150,7 +150,8 @@ enum {
     TW_FIELD_LATER = 8,     // known, but not served yet: using it is "not supported yet"
     TW_FIELD_NULLABLE = 16, // may be null (text "none"): NaN for TW_FIELD_FLOAT, 0 for whole numbers
     TW_FIELD_SCALAR = 32,   // TW_FIELD_FLOATS: one number is written as a number, not as a list
-    TW_FIELD_OLD = 64       // an older key of another row's member: read, never written
+    TW_FIELD_OLD = 64,      // an older key of another row's member: read, never written
+    TW_FIELD_RARE = 128     // TW_FIELD_SETTING: written only where it is set, as Keras does with some
 };
 
 typedef struct tw_texts {

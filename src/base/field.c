@@ -443,7 +443,9 @@ static json_t *value_json(const tw_field *f, const void *object)
 tw_status twi_fields_write(const tw_field *fields, const void *object, json_t *config, tw_err *err)
 {
     for (const tw_field *f = fields; f && f->key; f++) {
-        if (f->type == TW_FIELD_IGNORED || (f->flags & TW_FIELD_OLD))
+        bool is_unset = f->type == TW_FIELD_SETTING && !((const tw_setting *)const_member(f, object))->kind;
+        if (f->type == TW_FIELD_IGNORED || (f->flags & TW_FIELD_OLD) ||
+            (is_unset && f->flags & TW_FIELD_RARE))
             continue;
         json_t *value = value_json(f, object);
         if (!value || json_object_set_new(config, f->key, value) != 0)

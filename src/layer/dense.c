@@ -33,7 +33,7 @@ static const tw_field dense_fields[] = {
     {TWI_INITIALIZER("bias_initializer", dense, bias_init, "zeros")},
     {TWI_REGULARIZER("kernel_regularizer", dense, kernel_reg)},
     {TWI_REGULARIZER("bias_regularizer", dense, bias_reg)},
-    {TWI_REGULARIZER("activity_regularizer", dense, activity_reg)},
+    {TWI_REGULARIZER("activity_regularizer", dense, activity_reg), .flags = TW_FIELD_RARE},
     TWI_LATER("kernel_constraint"),
     TWI_LATER("bias_constraint"),
     TWI_LATER("lora_rank"),

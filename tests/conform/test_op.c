@@ -64,7 +64,7 @@ static void multiply_adds_are_counted(void **state)
                                  known[i].macs);
 }
 
-// Σ grad_out · y after a forward run: the loss whose gradients are checked.
+// Σ grad_out · y after a forward run, and what an op adds to a loss itself: the loss whose gradients are checked.
 static double loss(const twi_kernel *forward, op_run *r)
 {
     // batch_norm moves inputs 3 and 4: each run starts from the same ones.
@@ -75,6 +75,9 @@ static double loss(const twi_kernel *forward, op_run *r)
     kernel_run(forward, r);
     for (int64_t j = 0; j < twi_shape_count(&r->c->out[0]); j++)
         sum += (double)r->grad_out[j] * r->out[0][j];
+    if (case_kind(r->c)->flags & TWI_OP_LOSS)
+        for (int64_t i = 0, n = r->c->out[1].dim[0]; i < n; i++)
+            sum += (double)r->out[1][i] / (double)n;
     for (int i = 3; i < r->c->n_in; i++) {
         if (kept[i])
             memcpy(r->in[i], kept[i], (size_t)twi_shape_count(&r->c->in[i]) * sizeof(float));
