@@ -59,6 +59,14 @@ double twi_share_noise(double share, int64_t n)
     return n > 0 ? 1.96 * sqrt(fmax(share * (1 - share), 0.25 / (double)n) / (double)n) : 1;
 }
 
+static bool has_said(const twi_readings *r, const char *rule)
+{
+    for (int i = 0; rule && i < r->n; i++)
+        if (strcmp(r->at[i].rule, rule) == 0)
+            return true;
+    return false;
+}
+
 tw_status twi_diagnose(const twi_run_facts *f, twi_readings *out, tw_err *err)
 {
     *out = (twi_readings){0};
@@ -67,7 +75,8 @@ tw_status twi_diagnose(const twi_run_facts *f, twi_readings *out, tw_err *err)
         // The last rule says that nothing was found.
         bool is_last = rules[i + 1] == NULL;
         *reading = (twi_reading){.rule = rules[i]->name};
-        if ((is_last && out->n) || !rules[i]->read(f, reading)) {
+        bool is_silent = (is_last && out->n) || has_said(out, rules[i]->unless);
+        if (is_silent || !rules[i]->read(f, reading)) {
             twi_str_clear(&reading->text);
             twi_str_clear(&reading->advice);
             continue;

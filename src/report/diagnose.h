@@ -35,6 +35,7 @@ typedef struct twi_reading {
 
 typedef struct twi_rule {
     const char *name, *doc;
+    const char *unless; // a weightier rule that would contradict it; NULL: none
     bool (*read)(const twi_run_facts *f, twi_reading *out); // false: nothing to say
 } twi_rule;
 

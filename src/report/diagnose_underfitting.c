@@ -30,4 +30,4 @@ static bool underfitting(const twi_run_facts *f, twi_reading *out)
 }
 
 const twi_rule twi_rule_underfitting = {
-    .name = "underfitting", .doc = "it cannot learn this", .read = underfitting};
+    .name = "underfitting", .doc = "it cannot learn this", .unless = "overfitting", .read = underfitting};

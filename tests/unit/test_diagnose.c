@@ -143,6 +143,17 @@ static void rates_too_high_and_too_low(void **state)
     end(&s);
 }
 
+static void what_contradicts_is_not_said(void **state)
+{
+    (void)state;
+    story s;
+    static const double jumping[] = {9, 4, 1.0, 1.2, 1.3, 1.29}, turning[] = {2, 0.7, 1.2, 1.4, 1.5, 1.6};
+    tell(&s, 6, jumping, turning, 200, 1);
+    assert_true(says(&s, "overfitting", "rose from 0.7 to 1.6"));
+    assert_false(says(&s, "underfitting", "")); // though few are right and the loss no longer falls
+    end(&s);
+}
+
 static void underfitting_and_plateau(void **state)
 {
     (void)state;
@@ -186,7 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_run_is_called_healthy), cmocka_unit_test(overfitting_and_divergence),
         cmocka_unit_test(rates_too_high_and_too_low),   cmocka_unit_test(underfitting_and_plateau),
-        cmocka_unit_test(what_lies_in_the_photos),
+        cmocka_unit_test(what_contradicts_is_not_said), cmocka_unit_test(what_lies_in_the_photos),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
