@@ -61,7 +61,7 @@ ALL = [
     Application("nasnet_mobile", A.NASNetMobile, 32),
     Application("nasnet_large", A.NASNetLarge, 32, True),
     Application("efficientnet_b0", A.EfficientNetB0, 96),
-    *[Application(f"efficientnet_b{i}", getattr(A, f"EfficientNetB{i}"), 96, True) for i in range(1, 8)],
+    *[Application(f"efficientnet_b{i}", getattr(A, f"EfficientNetB{i}"), 128, True) for i in range(1, 8)],
     Application("efficientnet_v2_b0", A.EfficientNetV2B0, 96),
     *[Application(f"efficientnet_v2_{v.lower()}", getattr(A, f"EfficientNetV2{v}"), 96, True) for v in ("B1", "B2", "B3", "S", "M", "L")],
     Application("convnext_tiny", A.ConvNeXtTiny, 32),
