@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         .enough_width = data[0] & 1 ? 16 : 0,
         .enough_height = data[0] & 1 ? 16 : 0,
         .exact_decode = data[0] & 2,
+        .planes_welcome = data[0] & 16,
         .alpha = data[0] & 4 ? TWI_ALPHA_DROP : TWI_ALPHA_WHITE,
         .ignore_exif = data[0] & 8,
     };
@@ -31,8 +32,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (status != err.status)
         TWI_BUG("status and error disagree");
     unsigned sum = 0; // touches every pixel, so that a size that lies is seen
-    for (int64_t i = 0; !status && i < p.width * p.height * 3; i++)
+    for (int64_t i = 0; !status && !p.planes && i < p.width * p.height * 3; i++)
         sum += p.rgb[i];
+    for (int i = 0; !status && i < p.planes; i++)
+        for (int64_t y = 0; y < p.plane[i].height; y++)
+            for (int64_t x = 0; x < p.plane[i].width; x++)
+                sum += p.plane[i].at[y * p.plane[i].stride + x];
     if (!status && (p.width < 1 || p.height < 1 || (sum == 0 && !p.rgb)))
         TWI_BUG("an empty picture was read");
     twi_picture_clear(&p);

@@ -8,6 +8,8 @@
 // limits, and for more pixels than n bytes can hold at `density` pixels a byte (0: any number).
 tw_status twi_decoder_size(twi_picture *out, int64_t width, int64_t height, size_t n, int64_t density,
                            const char *name, const twi_picture_options *o, tw_err *err);
+// Sizes out for width × height, and its memory for `bytes` (planes are not 3 bytes a pixel).
+tw_status twi_decoder_reserve(twi_picture *out, int64_t width, int64_t height, size_t bytes, tw_err *err);
 // At least `bytes` of scratch, contents undefined; NULL with err.
 uint8_t *twi_decoder_spare(twi_picture *out, size_t bytes, tw_err *err);
 // n pixels RGBA → RGB, laid on white. Rounds as Pillow's paste does.

@@ -9,6 +9,8 @@
 //          low frequencies only, which is a good box filter at a fraction of the time. The library knows other eighths
 //          too, but its code for them is slower than the vectorised full size.
 // Colours  YCbCr and grey become RGB in the library; CMYK and YCCK are multiplied out, inverted where Adobe wrote them.
+// Planes   Where they are welcome, brightness and colour come as they are stored (4:2:0, 4:2:2, 4:4:0, 4:4:4 and grey, upright):
+//          what interpolates colour and makes RGB of it is left out.
 // Damage   libjpeg mends what it can and warns. A picture whose data end early is an error; other damage is not, up to
 //          WARNINGS_MAX of them. Progressive files are limited in scans (each costs a pass over the whole picture).
 // Source   libjpeg-turbo 2.1, libjpeg.txt; TensorFlow's jpeg_mem.cc for the meaning of exact_decode and of CMYK.
@@ -146,6 +148,74 @@ static tw_status read_rows(reader *r, const twi_picture_options *o, twi_picture 
     return TW_OK;
 }
 
+// ------------------------------------------------------------------------------------------------------------- planes
+
+#if JPEG_LIB_VERSION >= 70
+#define SCALED_WIDTH(component)  ((component)->DCT_h_scaled_size)
+#define SCALED_HEIGHT(component) ((component)->DCT_v_scaled_size)
+#else // blocks are scaled alike in both directions
+#define SCALED_WIDTH(component)  ((component)->DCT_scaled_size)
+#define SCALED_HEIGHT(component) ((component)->DCT_scaled_size)
+#endif
+
+// Samples of component i in a row of the largest blocks.
+static int samples_across(const struct jpeg_decompress_struct *codec, int i)
+{
+    return codec->comp_info[i].h_samp_factor * SCALED_WIDTH(&codec->comp_info[i]);
+}
+
+static int samples_down(const struct jpeg_decompress_struct *codec, int i)
+{
+    return codec->comp_info[i].v_samp_factor * SCALED_HEIGHT(&codec->comp_info[i]);
+}
+
+// True where colour is as dense as brightness, or half as dense in a direction. The output's size is computed.
+static bool fits_planes(const struct jpeg_decompress_struct *codec)
+{
+    if (codec->jpeg_color_space == JCS_GRAYSCALE)
+        return codec->num_components == 1;
+    if (codec->jpeg_color_space != JCS_YCbCr || codec->num_components != 3)
+        return false;
+    int across = samples_across(codec, 0), down = samples_down(codec, 0);
+    int half_across = samples_across(codec, 1), half_down = samples_down(codec, 1);
+    return samples_across(codec, 2) == half_across && samples_down(codec, 2) == half_down &&
+           (half_across == across || half_across * 2 == across) &&
+           (half_down == down || half_down * 2 == down);
+}
+
+// Whole rows of blocks are written; only the samples that belong to the picture count.
+static tw_status read_planes(reader *r, twi_picture *out)
+{
+    struct jpeg_decompress_struct *codec = &r->codec;
+    size_t bytes = 0, begin[3] = {0};
+    out->planes = codec->num_components;
+    for (int i = 0; i < out->planes; i++) {
+        const jpeg_component_info *c = &codec->comp_info[i];
+        out->plane[i] = (twi_plane){.width = c->downsampled_width,
+                                    .height = c->downsampled_height,
+                                    .stride = (int64_t)c->width_in_blocks * SCALED_WIDTH(c),
+                                    .is_half_wide = samples_across(codec, i) < samples_across(codec, 0),
+                                    .is_half_high = samples_down(codec, i) < samples_down(codec, 0)};
+        begin[i] = bytes;
+        bytes += (size_t)out->plane[i].stride * codec->total_iMCU_rows * (size_t)samples_down(codec, i);
+    }
+    tw_status status = twi_decoder_reserve(out, codec->output_width, codec->output_height, bytes, r->err);
+    for (int i = 0; i < out->planes && !status; i++)
+        out->plane[i].at = out->rgb + begin[i];
+    enum { ROWS = 4 * DCTSIZE };
+    JSAMPROW rows[3][ROWS];
+    JSAMPARRAY planes[3] = {rows[0], rows[1], rows[2]};
+    for (int64_t group = 0; !status && codec->output_scanline < codec->output_height; group++) {
+        for (int i = 0; i < out->planes; i++)
+            for (int64_t n = samples_down(codec, i), row = 0; row < n; row++)
+                rows[i][row] = out->rgb + begin[i] + (group * n + row) * out->plane[i].stride;
+        jpeg_read_raw_data(codec, planes, ROWS);
+    }
+    return status;
+}
+
+// ------------------------------------------------------------------------------------------------------------- either
+
 static tw_status decode(reader *r, const uint8_t *bytes, size_t n, const twi_picture_options *o,
                         twi_picture *out, int *orientation)
 {
@@ -165,9 +235,13 @@ static tw_status decode(reader *r, const uint8_t *bytes, size_t n, const twi_pic
     codec->out_color_space = is_inked ? JCS_CMYK : JCS_RGB;
     codec->scale_num = scale_of(codec, o, *orientation >= 5 && !o->ignore_exif);
     codec->scale_denom = 8;
-    codec->dct_method = o->exact_decode ? JDCT_IFAST : JDCT_ISLOW;
+    codec->dct_method = o->accurate_dct ? JDCT_ISLOW : JDCT_IFAST;
     codec->do_fancy_upsampling = TRUE;
+    jpeg_calc_output_dimensions(codec);
+    codec->raw_data_out = o->planes_welcome && (*orientation == 1 || o->ignore_exif) && fits_planes(codec);
     jpeg_start_decompress(codec);
+    if (codec->raw_data_out)
+        return read_planes(r, out);
     status = twi_picture_reserve(out, codec->output_width, codec->output_height, r->err);
     return status ? status : read_rows(r, o, out);
 }

@@ -110,12 +110,17 @@ static tw_status reserve(uint8_t **at, size_t *room, size_t bytes, tw_err *err)
     return TW_OK;
 }
 
-tw_status twi_picture_reserve(twi_picture *out, int64_t width, int64_t height, tw_err *err)
+tw_status twi_decoder_reserve(twi_picture *out, int64_t width, int64_t height, size_t bytes, tw_err *err)
 {
-    tw_status status = reserve(&out->rgb, &out->room, (size_t)width * (size_t)height * 3, err);
+    tw_status status = reserve(&out->rgb, &out->room, bytes, err);
     out->width = status ? 0 : width;
     out->height = status ? 0 : height;
     return status;
+}
+
+tw_status twi_picture_reserve(twi_picture *out, int64_t width, int64_t height, tw_err *err)
+{
+    return twi_decoder_reserve(out, width, height, (size_t)width * (size_t)height * 3, err);
 }
 
 void twi_picture_clear(twi_picture *picture)
@@ -212,6 +217,7 @@ tw_status twi_picture_read(const uint8_t *bytes, size_t n, const char *name, con
         return twi_fail_at(err, TW_EMALFORMED, name, 0, "%s: no picture: %s", name,
                            twi_picture_guess(bytes, n < 64 ? n : 64));
     int orientation = 1;
+    out->planes = 0;
     tw_status status = kind->read(bytes, n, name, o, out, &orientation, err);
     if (!status && orientation > 1 && !o->ignore_exif)
         status = turn(out, orientation, err);

@@ -20,15 +20,26 @@ typedef struct twi_picture_options {
     int64_t pixels_max;                  // a header that claims more is refused; 0: TWI_PICTURE_PIXELS_MAX
     bool exact_decode; // JPEG: full size, fast integer DCT and fancy upsampling, as TensorFlow decodes
     bool accurate_dct; // JPEG: the accurate integer DCT (as Pillow)
+    bool
+        planes_welcome; // a JPEG may come as planes instead of RGB: nothing is interpolated or converted that way
     twi_photo_alpha alpha;
     bool ignore_exif;
 } twi_picture_options;
+
+// Y, Cb or Cr of a JPEG as it is stored. A sample of a half plane lies between two pixels.
+typedef struct twi_plane {
+    const uint8_t *at;             // [height, stride], in the picture's own memory
+    int64_t width, height, stride; // in samples
+    bool is_half_wide, is_half_high;
+} twi_plane;
 
 typedef struct twi_picture {
     int64_t width, height;           // upright
     int64_t full_width, full_height; // what the file holds, upright
     uint8_t *rgb;                    // [height, width, 3], owned; twi_picture_clear
     size_t room;                     // bytes allocated at rgb: reused by the next read into the same picture
+    int planes;                      // 0: rgb holds pixels; 1 (grey) or 3: it holds these planes instead
+    twi_plane plane[3];              // Y, Cb, Cr; the last two are alike
     uint8_t *spare;                  // scratch of the decoders, kept for the same reason
     size_t spare_room;
 } twi_picture;

@@ -5,12 +5,12 @@
 //                 pass runs along memory; then columns, a pixel a vector.
 //   tf            two taps, lower + (upper − lower)·t, indices clamped; f32. Columns first, as TensorFlow does.
 //   pil           the triangle as 22-bit integers, 8-bit result rounded after each pass; columns first.
-// Positions are computed in the precision of the original, so that weights agree to the last bits.
 // Source   TensorFlow's resize_bilinear_op.cc, scale_and_translate_op.cc; Pillow's Resample.c.
 
 #include "data/resize.h"
 
 #include "base/vector.h"
+#include "data/taps.h"
 
 #include <math.h>
 #include <string.h>
@@ -83,102 +83,10 @@ void twi_pixels_put(const twi_pixels *p, const float rgb[3], float out[3])
     store3(p, (float4){rgb[0], rgb[1], rgb[2], 0}, out);
 }
 
-// --------------------------------------------------------------------------------------------------------------- taps
-
-// Taps of one axis: output i reads n[i] sources from first[i] on, with weights at[i · most …] (of the flavour's type).
-typedef struct taps {
-    int32_t *first, *n;
-    union {
-        float *f32;
-        int32_t *i32;
-    } at;
-    int64_t most; // weights kept for each output
-} taps;
-
-static int64_t most_taps(twi_filter filter, int64_t in, int64_t out)
-{
-    double wider = in > out ? (double)in / (double)out : 1;
-    int64_t most = filter == TWI_FILTER_TF ? 2 : 2 * (int64_t)ceil(wider) + 3;
-    return most < in + 1 ? most : in + 1;
-}
-
-static void taps_antialias(taps *t, int64_t begin, int64_t in, int64_t out)
-{
-    float scale = (float)out / (float)in, inverse = (float)(1.0 / scale);
-    float wider = inverse > 1 ? inverse : 1;
-    for (int64_t x = 0; x < out; x++) {
-        float centre = ((float)x + 0.5f) * inverse;
-        int64_t from = (int64_t)ceilf(centre - wider - 0.5f), to = (int64_t)floorf(centre + wider - 0.5f) + 1;
-        from = from < 0 ? 0 : from > in - 1 ? in - 1 : from;
-        to = to < from + 1 ? from + 1 : to > in ? in : to;
-        float *weight = t->at.f32 + x * t->most, sum = 0;
-        int32_t n = 0;
-        for (int64_t i = from; i < to && n < t->most; i++) {
-            float distance = fabsf((float)i + 0.5f - centre) / wider;
-            float w = distance < 1 ? 1 - distance : 0;
-            if (w == 0 && n == 0 && i + 1 < to) {
-                from++; // outside the triangle: an index the clamp let in
-                continue;
-            }
-            weight[n++] = w;
-            sum += w;
-        }
-        while (n > 1 && weight[n - 1] == 0)
-            n--;
-        float norm = sum > 0 ? 1 / sum : 0;
-        for (int32_t i = 0; i < n; i++)
-            weight[i] *= norm;
-        memset(weight + n, 0, (size_t)(t->most - n) * sizeof *weight);
-        t->first[x] = (int32_t)(begin + from);
-        t->n[x] = n;
-    }
-}
-
-static void taps_tf(taps *t, int64_t begin, int64_t in, int64_t out)
-{
-    float scale = (float)in / (float)out;
-    for (int64_t x = 0; x < out; x++) {
-        float at = ((float)x + 0.5f) * scale - 0.5f, lower = floorf(at);
-        int64_t first = lower > 0 ? (int64_t)lower : 0, second = (int64_t)lower + 1;
-        first = first < in ? first : in - 1;
-        second = second < in ? second : in - 1;
-        t->first[x] = (int32_t)(begin + first);
-        t->n[x] = (int32_t)(second - first); // 0 at the borders: upper is lower
-        t->at.f32[x * t->most] = at - lower;
-    }
-}
-
-enum { PIL_BITS = 22 };
-
-// Taps may reach over the edge of the part, up to the edge of the picture (`limit`), as Pillow's box does.
-static void taps_pil(taps *t, int64_t begin, int64_t in, int64_t out, int64_t limit)
-{
-    double scale = (double)in / (double)out, wider = scale > 1 ? scale : 1;
-    for (int64_t x = 0; x < out; x++) {
-        double centre = (double)begin + ((double)x + 0.5) * scale, sum = 0, weight = 0;
-        int64_t from = (int64_t)(centre - wider + 0.5), to = (int64_t)(centre + wider + 0.5);
-        from = from < 0 ? 0 : from;
-        to = to > limit ? limit : to;
-        // Two rounds: the integers need the sum first.
-        for (int round = 0; round < 2; round++)
-            for (int64_t i = from; i < to; i++) {
-                double distance = fabs(((double)(i - from) + (double)from - centre + 0.5) * (1.0 / wider));
-                weight = distance < 1 ? 1 - distance : 0;
-                if (round == 0)
-                    sum += weight;
-                else
-                    t->at.i32[x * t->most + i - from] =
-                        (int32_t)(0.5 + weight / (sum != 0 ? sum : 1) * (1 << PIL_BITS));
-            }
-        t->first[x] = (int32_t)from;
-        t->n[x] = (int32_t)(to - from);
-    }
-}
-
 // ------------------------------------------------------------------------------------------------------------ scratch
 
 typedef struct layout {
-    taps x, y;
+    twi_taps x, y;
     void *rows;
     size_t bytes; // of everything
 } layout;
@@ -192,7 +100,7 @@ static size_t rows_bytes(const twi_resample *r)
 {
     switch (r->filter) {
     case TWI_FILTER_TF_ANTIALIAS: // one row of the part, and pixels behind it that taps without weight read
-        return ((size_t)(r->wide + most_taps(r->filter, r->wide, r->out_width)) * 3 + 4) * sizeof(float);
+        return ((size_t)(r->wide + twi_taps_most(r->filter, r->wide, r->out_width)) * 3 + 4) * sizeof(float);
     case TWI_FILTER_TF: // two rows of the result, a vector a pixel
         return (size_t)r->out_width * 2 * sizeof(float4);
     case TWI_FILTER_PIL: // all rows, as wide as the result
@@ -204,20 +112,10 @@ static size_t rows_bytes(const twi_resample *r)
 static layout lay_out(const twi_resample *r, char *base)
 {
     layout l = {0};
-    taps *axes[] = {&l.x, &l.y};
-    int64_t in[] = {r->wide, r->high}, out[] = {r->out_width, r->out_height};
-    size_t at = 0;
-    for (int i = 0; i < 2; i++) {
-        size_t n = (size_t)out[i];
-        axes[i]->most = most_taps(r->filter, in[i], out[i]);
-        size_t first = at, count = align(first + 4 * n), weights = align(count + 4 * n);
-        at = align(weights + 4 * n * (size_t)axes[i]->most);
-        if (base) {
-            axes[i]->first = (int32_t *)(base + first);
-            axes[i]->n = (int32_t *)(base + count);
-            axes[i]->at.f32 = (float *)(base + weights);
-        }
-    }
+    l.x.most = twi_taps_most(r->filter, r->wide, r->out_width);
+    l.y.most = twi_taps_most(r->filter, r->high, r->out_height);
+    size_t at = twi_taps_place(&l.x, r->out_width, base, 0);
+    at = twi_taps_place(&l.y, r->out_height, base, at);
     l.rows = base ? base + at : NULL;
     l.bytes = at + align(rows_bytes(r));
     return l;
@@ -230,26 +128,55 @@ size_t twi_resample_scratch(const twi_resample *r)
 
 // ------------------------------------------------------------------------------------------------------ the flavours
 
-// row (+)= Σ weight · source row over n values, four rows at a time.
+// row (+)= Σ of `few` rows. Inlined where few is known.
+static inline void add_rows(const uint8_t *from, int64_t stride, const float *w, int few, bool is_first,
+                            int64_t n, float *restrict row)
+{
+    const uint8_t *a = from, *b = from + stride, *c = from + 2 * stride, *d = from + 3 * stride;
+    for (int64_t i = 0; i < n; i++) {
+        float sum = w[0] * (float)a[i];
+        if (few > 1)
+            sum += w[1] * (float)b[i];
+        if (few > 2) {
+            float more = w[2] * (float)c[i];
+            if (few > 3)
+                more += w[3] * (float)d[i];
+            sum += more;
+        }
+        row[i] = is_first ? sum : row[i] + sum;
+    }
+}
+
+#define ADD_ROWS(few)                                       \
+    if (is_first)                                           \
+        add_rows(from, stride, weight, few, true, n, row);  \
+    else                                                    \
+        add_rows(from, stride, weight, few, false, n, row); \
+    break
+
+// Up to four rows at a time.
 TWI_VECTOR static void sum_rows(const uint8_t *from, int64_t stride, const float *weight, int32_t count,
                                 int64_t n, float *restrict row)
 {
-    for (int32_t k = 0; k < count; k += 4) {
-        const uint8_t *at[4];
-        float w[4];
-        for (int32_t j = 0; j < 4; j++) { // rows that are missing weigh nothing
-            at[j] = from + (k + j < count ? k + j : k) * stride;
-            w[j] = k + j < count ? weight[k + j] : 0;
+    for (bool is_first = true; count > 0; is_first = false) {
+        switch (count) {
+        case 1:
+            ADD_ROWS(1);
+        case 2:
+            ADD_ROWS(2);
+        case 3:
+            ADD_ROWS(3);
+        default:
+            ADD_ROWS(4);
         }
-        if (k == 0)
-            for (int64_t i = 0; i < n; i++)
-                row[i] = (w[0] * (float)at[0][i] + w[1] * (float)at[1][i]) +
-                         (w[2] * (float)at[2][i] + w[3] * (float)at[3][i]);
-        else
-            for (int64_t i = 0; i < n; i++)
-                row[i] += (w[0] * (float)at[0][i] + w[1] * (float)at[1][i]) +
-                          (w[2] * (float)at[2][i] + w[3] * (float)at[3][i]);
+        from += 4 * stride, weight += 4, count -= 4;
     }
+}
+
+void twi_resample_rows(const uint8_t *from, int64_t stride, const float *weight, int32_t count, int64_t n,
+                       float *restrict row)
+{
+    sum_rows(from, stride, weight, count, n, row); // whose clones would be exported
 }
 
 // One result of `count` taps. Inlined where count is known.
@@ -268,7 +195,7 @@ static inline float4 sum_taps(const float *weight, const float *at, int32_t coun
         store4(pixels, sum_taps(t->at.f32 + x * t->most, row + t->first[x] * 3, count), out); \
     break
 
-TWI_VECTOR static void sum_columns(const taps *t, int32_t most, const float *row, int64_t n,
+TWI_VECTOR static void sum_columns(const twi_taps *t, int32_t most, const float *row, int64_t n,
                                    const twi_pixels *pixels, float *out)
 {
     switch (most) {
@@ -302,7 +229,7 @@ static void run_antialias(const twi_resample *r, const twi_pixels *pixels, const
     }
 }
 
-static void lerp_row(const twi_resample *r, const taps *t, int64_t y, float4 *row)
+static void lerp_row(const twi_resample *r, const twi_taps *t, int64_t y, float4 *row)
 {
     const uint8_t *from = r->picture->rgb + y * r->picture->width * 3;
     for (int64_t x = 0; x < r->out_width; x++) {
@@ -337,7 +264,7 @@ static void run_tf(const twi_resample *r, const twi_pixels *pixels, const layout
 
 static inline int32_t rounded(int32_t sum)
 {
-    int32_t v = sum >> PIL_BITS;
+    int32_t v = sum >> TWI_PIL_BITS;
     return v < 0 ? 0 : v > 255 ? 255 : v;
 }
 
@@ -351,7 +278,7 @@ static void run_pil(const twi_resample *r, const twi_pixels *pixels, const layou
         for (int64_t x = 0; x < r->out_width; x++) {
             const uint8_t *at = r->picture->rgb + y * source + l->x.first[x] * 3;
             const int32_t *weight = l->x.at.i32 + x * l->x.most;
-            int32_t sum[3] = {1 << (PIL_BITS - 1), 1 << (PIL_BITS - 1), 1 << (PIL_BITS - 1)};
+            int32_t sum[3] = {1 << (TWI_PIL_BITS - 1), 1 << (TWI_PIL_BITS - 1), 1 << (TWI_PIL_BITS - 1)};
             for (int32_t k = 0; k < l->x.n[x]; k++, at += 3)
                 for (int c = 0; c < 3; c++)
                     sum[c] += at[c] * weight[k];
@@ -362,7 +289,7 @@ static void run_pil(const twi_resample *r, const twi_pixels *pixels, const layou
         for (int64_t x = 0; x < r->out_width; x++) {
             const uint8_t *at = rows + l->y.first[y] * row + 3 * x;
             const int32_t *weight = l->y.at.i32 + y * l->y.most;
-            int32_t sum[3] = {1 << (PIL_BITS - 1), 1 << (PIL_BITS - 1), 1 << (PIL_BITS - 1)};
+            int32_t sum[3] = {1 << (TWI_PIL_BITS - 1), 1 << (TWI_PIL_BITS - 1), 1 << (TWI_PIL_BITS - 1)};
             for (int32_t k = 0; k < l->y.n[y]; k++, at += row)
                 for (int c = 0; c < 3; c++)
                     sum[c] += at[c] * weight[k];
@@ -379,18 +306,18 @@ void twi_resample_run(const twi_resample *r, const twi_pixels *pixels, void *scr
     switch (r->filter) {
     case TWI_FILTER_TF_ANTIALIAS:
         // relative to the part: its rows are summed from their own left edge
-        taps_antialias(&l.x, 0, r->wide, r->out_width);
-        taps_antialias(&l.y, r->top, r->high, r->out_height);
+        twi_taps_antialias(&l.x, 0, r->wide, r->out_width);
+        twi_taps_antialias(&l.y, r->top, r->high, r->out_height);
         run_antialias(r, pixels, &l, dst, stride);
         return;
     case TWI_FILTER_TF:
-        taps_tf(&l.x, r->left, r->wide, r->out_width);
-        taps_tf(&l.y, r->top, r->high, r->out_height);
+        twi_taps_tf(&l.x, r->left, r->wide, r->out_width);
+        twi_taps_tf(&l.y, r->top, r->high, r->out_height);
         run_tf(r, pixels, &l, dst, stride);
         return;
     case TWI_FILTER_PIL:
-        taps_pil(&l.x, r->left, r->wide, r->out_width, r->picture->width);
-        taps_pil(&l.y, r->top, r->high, r->out_height, r->picture->height);
+        twi_taps_pil(&l.x, r->left, r->wide, r->out_width, r->picture->width);
+        twi_taps_pil(&l.y, r->top, r->high, r->out_height, r->picture->height);
         run_pil(r, pixels, &l, dst, stride);
         return;
     }

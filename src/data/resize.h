@@ -26,5 +26,13 @@ size_t twi_resample_scratch(const twi_resample *r);
 // Writes out_height rows of out_width pixels, `stride` floats apart. `scratch` is TWI_ALIGN-ed.
 void twi_resample_run(const twi_resample *r, const twi_pixels *pixels, void *scratch, float *dst,
                       int64_t stride);
+// The same of a picture that came as planes; the filter is TWI_FILTER_TF_ANTIALIAS.
+size_t twi_resample_planes_scratch(const twi_resample *r);
+void twi_resample_planes_run(const twi_resample *r, const twi_pixels *pixels, void *scratch, float *dst,
+                             int64_t stride);
+
+// Shared with resize_planes.c: row = Σ weight · source row over n values, `count` rows that lie `stride` bytes apart.
+void twi_resample_rows(const uint8_t *from, int64_t stride, const float *weight, int32_t count, int64_t n,
+                       float *restrict row);
 
 #endif

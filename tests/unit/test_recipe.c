@@ -297,7 +297,7 @@ static void write_large(const char *path)
 static double difference(const char *path, twi_recipe_work *work)
 {
     twi_recipe r = {.height = 224, .width = 224};
-    twi_picture_options full = {.accurate_dct = true};
+    twi_picture_options full = {.exact_decode = true};
     tw_err err = {0};
     float *a = decoded(&r, path, work);
     float *b = twi_new(224 * 224 * 3, sizeof *b, "a test", &err);
