@@ -293,6 +293,17 @@ static void cmd_order(tw_model *m, options *o, tw_err *err)
     print_order(m, err);
 }
 
+static void cmd_config(tw_model *m, options *o, tw_err *err)
+{
+    (void)o;
+    json_t *config = twi_keras_config(m, err);
+    if (config) {
+        json_dumpf(config, stdout, JSON_COMPACT | JSON_REAL_PRECISION(17));
+        putchar('\n');
+    }
+    json_decref(config);
+}
+
 static void cmd_save(tw_model *m, options *o, tw_err *err)
 {
     twi_model_save(m, get(o, "to", ""), err);
@@ -608,11 +619,17 @@ static const struct {
     const char *name;
     void (*run)(tw_model *m, options *o, tw_err *err);
 } commands[] = {
-    {"fit", cmd_fit},       {"gradients", cmd_gradients},
-    {"info", cmd_info},     {"layers", cmd_layers},
-    {"order", cmd_order},   {"outputs", cmd_outputs},
-    {"pixels", cmd_pixels}, {"predict", cmd_predict},
-    {"save", cmd_save},     {"save_weights", cmd_save_weights},
+    {"config", cmd_config},
+    {"fit", cmd_fit},
+    {"gradients", cmd_gradients},
+    {"info", cmd_info},
+    {"layers", cmd_layers},
+    {"order", cmd_order},
+    {"outputs", cmd_outputs},
+    {"pixels", cmd_pixels},
+    {"predict", cmd_predict},
+    {"save", cmd_save},
+    {"save_weights", cmd_save_weights},
     {"train", cmd_train},
 };
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from oracle import EveryOutput, assert_layers_within, assert_lively, calibrate, our_outputs, pictures
+from oracle import EveryOutput, assert_layers_within, assert_lively, calibrate, driver, our_outputs, pictures
 
 A = keras.applications
 
@@ -39,7 +39,7 @@ ALL = [
     Application("vgg19", A.VGG19, 32, True),
     Application("resnet50", A.ResNet50, 32),
     Application("resnet101", A.ResNet101, 64, True),
-    Application("resnet152", A.ResNet152, 64, True),
+    Application("resnet152", A.ResNet152, 128, True),
     Application("resnet50_v2", A.ResNet50V2, 32),
     Application("resnet101_v2", A.ResNet101V2, 64, True),
     Application("resnet152_v2", A.ResNet152V2, 64, True),
@@ -61,9 +61,10 @@ ALL = [
     Application("nasnet_mobile", A.NASNetMobile, 32),
     Application("nasnet_large", A.NASNetLarge, 32, True),
     Application("efficientnet_b0", A.EfficientNetB0, 96),
-    *[Application(f"efficientnet_b{i}", getattr(A, f"EfficientNetB{i}"), 128, True) for i in range(1, 8)],
+    *[Application(f"efficientnet_b{i}", getattr(A, f"EfficientNetB{i}"), 128 if i < 6 else 160, True) for i in range(1, 8)],
     Application("efficientnet_v2_b0", A.EfficientNetV2B0, 96),
-    *[Application(f"efficientnet_v2_{v.lower()}", getattr(A, f"EfficientNetV2{v}"), 96, True) for v in ("B1", "B2", "B3", "S", "M", "L")],
+    *[Application(f"efficientnet_v2_{v.lower()}", getattr(A, f"EfficientNetV2{v}"), 96 if v not in "ML" else 128, True)
+      for v in ("B1", "B2", "B3", "S", "M", "L")],
     Application("convnext_tiny", A.ConvNeXtTiny, 32),
     *[Application(f"convnext_{v.lower()}", getattr(A, f"ConvNeXt{v}"), 32, True) for v in ("Small", "Base", "Large", "XLarge")],
 ]
@@ -82,9 +83,54 @@ def summary(name, *options):
     return json.loads(run.stdout)
 
 
+def plainly(key, value):
+    """A setting of a config in one of the ways it may be written."""
+    if key.endswith("_initializer"):
+        if isinstance(value, str):
+            value = {"class_name": "".join(word.title() for word in value.split("_")), "config": {}}
+        return value["class_name"], {k: v for k, v in value["config"].items() if k != "seed" and v is not None}
+    if key == "axis":
+        return "last" if value in (-1, 3, [-1], [3]) else value
+    return value
+
+
+def called_with(layer):
+    """The layers whose results a layer is called with, call by call."""
+    found = []
+
+    def walk(item):
+        if isinstance(item, dict) and "keras_history" in item.get("config", {}):
+            found[-1].append(item["config"]["keras_history"])
+        for part in item.values() if isinstance(item, dict) else item if isinstance(item, list) else []:
+            walk(part)
+    for node in layer.get("inbound_nodes", []):
+        found.append([])
+        walk(node.get("args", []))
+    return found
+
+
+def assert_settings_same(ours, theirs):
+    """Every layer of two configs has the same settings and is called with the same layers. What only Keras writes is at its
+    default, which is nothing."""
+    for a, b in zip(ours["layers"], theirs["layers"], strict=True):
+        where = b["config"]["name"]
+        assert called_with(a) == called_with(b), where
+        if "layers" in b["config"]:
+            assert_settings_same(a["config"], b["config"])
+            continue
+        for key in b["config"].keys() | a["config"].keys():
+            if key in ("dtype", "renorm_momentum") or (key == "name" and b["class_name"] == "InputLayer"):
+                continue
+            if key not in a["config"]:
+                assert not b["config"][key], f"{where}: {key} is {b['config'][key]}, and missing here"
+            else:
+                x, y = plainly(key, a["config"][key]), plainly(key, b["config"].get(key))
+                assert x == y, f"{where}: {key} is {x}, expected {y}"
+
+
 @pytest.mark.parametrize("top", [True, False], ids=["top", "no-top"])
 @pytest.mark.parametrize("app", applications())
-def test_layers_shapes_and_counts_are_those_of_keras(app, top, monkeypatch):
+def test_layers_shapes_counts_and_settings_are_those_of_keras(app, top, monkeypatch):
     # The values do not matter here: zeros are made faster.
     for draw in ("normal", "truncated_normal", "uniform"):
         monkeypatch.setattr(keras.src.backend.random, draw, lambda shape, *a, dtype=None, **k: np.zeros(shape, dtype or "float32"))
@@ -99,6 +145,9 @@ def test_layers_shapes_and_counts_are_those_of_keras(app, top, monkeypatch):
     count = lambda variables: sum(int(np.prod(v.shape)) for v in variables)  # noqa: E731
     assert ours["params"] == {"total": model.count_params(), "trainable": count(model.trainable_weights),
                               "non_trainable": count(model.non_trainable_weights)}
+    size = ",".join(map(str, ours["layers"][0]["output_shape"][1:]))
+    config, = driver("config", zoo=app.name, top=int(top), input=size, random=1)
+    assert_settings_same(config["config"], json.loads(model.to_json())["config"])
 
 
 def spread_of(answers):

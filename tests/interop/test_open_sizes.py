@@ -156,8 +156,9 @@ def test_a_file_of_fixed_size_takes_another_one_where_its_weights_allow(tmp_path
         driver("predict", model=tmp_path / "flat.keras", size="22,26", x="-", y="-")
 
 
+# NASNet is missing: Keras gives it its published size even without top.
 SMALL = ["MobileNetV3Small"]
-OTHERS = ["Xception", "VGG16", "ResNet50", "ResNet50V2", "InceptionV3", "InceptionResNetV2", "MobileNet", "DenseNet121", "NASNetMobile",
+OTHERS = ["Xception", "VGG16", "ResNet50", "ResNet50V2", "InceptionV3", "InceptionResNetV2", "MobileNet", "DenseNet121",
           "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTiny"]
 
 

@@ -26,7 +26,7 @@ def mobilenet_v2(tmp_path):
 
 
 def mobilenet(tmp_path):
-    return under_head(keras.applications.MobileNet(input_shape=(48, 48, 3), alpha=.25, include_top=False, weights=None))
+    return under_head(keras.applications.MobileNet(input_shape=(96, 96, 3), alpha=.25, include_top=False, weights=None))
 
 
 def vgg16(tmp_path):
@@ -35,7 +35,7 @@ def vgg16(tmp_path):
 
 def efficientnet_lite0(tmp_path):
     """Keras has no such network: its layers come from our file."""
-    driver("save", zoo="efficientnet-lite0", input="48,48,3", head=3, dropout=0, to=tmp_path / "lite.keras")
+    driver("save", zoo="efficientnet-lite0", input="96,96,3", head=3, dropout=0, to=tmp_path / "lite.keras")
     model = keras.models.load_model(tmp_path / "lite.keras")
     for layer in layers_of(model):
         if isinstance(layer, L.Dropout):
