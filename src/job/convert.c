@@ -127,6 +127,8 @@ static tw_model *open_out(const conversion *c, tw_err *err)
         json_t *config = twi_keras_config(c->model, err);
         m = config ? twi_keras_build(config, c->model->name, err) : NULL;
         json_decref(config);
+        if (m)
+            json_object_update(m->info, c->model->info); // which pixels it is asked about
         if (m && twi_weights_load(m, c->o->out, &loading, &report, err)) {
             twi_model_free(m);
             m = NULL;

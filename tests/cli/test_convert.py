@@ -48,6 +48,11 @@ class Convert(unittest.TestCase):
             self.gives([self.path(name), self.path(f"{name}.keras"), "--model", start, "--verify"])
         self.gives([self.path("small.weights.h5"), self.path("named.keras"), "--model", SMALL[0], *SMALL[3:], "--verify"])
 
+    def test_weights_of_a_network_that_takes_pixels_are_compared_on_pixels(self):
+        for name in ("pixels.weights.h5", "pixels.safetensors"):
+            words = ["efficientnet_b0", self.path(name), "--weights", "none", "--input-size", "32", "--classes", "3"]
+            self.assertIn("read again: largest difference 0 over", self.gives([*words, "--verify"]).stdout)
+
     def test_c_compiles_without_a_warning_and_checks_itself(self):
         start = self.small()
         out = json.loads(self.gives([start, self.path("2 nets-a.c"), "--verify", "--format", "json"]).stdout)
