@@ -528,8 +528,9 @@ TW_API tw_model *tw_functional_(const tw_model_options *o);
 
 // A copy with layers and weights of its own (flags, values, labels and how it was compiled). TW_ENOMEM.
 TW_API tw_model *tw_model_copy(tw_model *model, tw_err *err);
-// From the input to the output of the named layer. Shares layers and weights with `model`; what is no ancestor of that
-// layer is left out, and its names, joined by ", ", go to *dropped if that is not NULL (yours to tw_free). TW_EINVAL.
+// From the input to the output of a layer: its name, or its place in model.layers as "#5" or "#-5". Shares layers and
+// weights with `model`; what is no ancestor of that layer is left out, and its names, joined by ", ", go to *dropped if
+// that is not NULL (yours to tw_free). TW_EINVAL.
 TW_API tw_model *tw_model_cut(tw_model *model, const char *layer, char **dropped, tw_err *err);
 // One more reference; returns model.
 TW_API tw_model *tw_model_retain(tw_model *model);
@@ -617,7 +618,7 @@ TW_API tw_status tw_model_resize(tw_model *model, int64_t height, int64_t width,
 TW_API void tw_model_set_trainable(tw_model *model, bool value);
 TW_API void tw_layer_set_trainable(tw_layer *layer, bool value);
 // Freezes by text: "all", "none" (makes everything trainable), "first:N", "until:NAME", or a list of NAME, #INDEX (of
-// model.layers), block1_*. TW_EINVAL naming the nearest layer.
+// model.layers; #-1: the last), block1_*, also of layers inside nests. TW_EINVAL naming the nearest layer.
 TW_API tw_status tw_model_freeze(tw_model *model, const char *spec, tw_err *err);
 
 // ---- labels: the names of the classes a model answers with, in the order of its outputs (two for one sigmoid unit)
@@ -785,7 +786,7 @@ typedef struct tw_fit_options {
                     // name is the epoch's number: then after each epoch
     const char *tensorboard; // folder of event files
     bool keep_last;          // keep the weights of the last epoch
-    bool new_in_front; // let new layers learn in front of frozen pretrained ones (else refused: TW_EINVAL)
+    bool new_in_front; // let new layers stand in front of frozen pretrained ones (else refused: TW_EINVAL)
     const char *cache; // folder of the feature cache; NULL: the user's; "off": none
     const char *precision; // of the frozen part: NULL or "f32", "exact" (direct sums only), "bf16"
     // After each epoch; false stops. Called in the thread that called tw_fit.
