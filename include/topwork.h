@@ -403,6 +403,7 @@ typedef struct tw_convert_options {
     const char *model, *weights;
     bool top, no_top; // both false: top
     int64_t input_size, classes;
+    const char *shard_size; // of weights in .weights.json, as "500M"; NULL: 5 GB
 } tw_convert_options;
 TW_API extern const tw_field tw_convert_fields[];
 // A model or weights in the format that the ending of `out` names. TW_EFAILED: what was written answers otherwise.
@@ -841,7 +842,8 @@ TW_API void tw_predictions_free(tw_predictions *predictions);
 // A model file (.keras, .h5; its content decides, not its name) or a run directory of `topwork train`. Yours.
 // TW_EUNUSABLE: no such file, or weights only; TW_EMALFORMED; TW_EUNSUPPORTED.
 TW_API tw_model *tw_model_load(tw_context *tw, const char *path, tw_err *err);
-// Writes model, weights, labels, preprocessing and how it was compiled; .keras or .h5 by its ending. Keras reads both.
+// Writes model, weights, labels, preprocessing and how it was compiled; .keras, .h5 or a folder (an unzipped .keras; path/)
+// by its ending. Keras reads all three.
 // The old file stays until the new one is whole. TW_EWRITE.
 TW_API tw_status tw_model_save(tw_model *model, const char *path, tw_err *err);
 
@@ -855,7 +857,7 @@ typedef struct tw_weights_options {
 } tw_weights_options;
 TW_API tw_status tw_weights_load_(const tw_weights_options *o);
 #define tw_weights_load(...) tw_weights_load_(&(tw_weights_options){.model = __VA_ARGS__})
-// Weights alone (.weights.h5). TW_EWRITE.
+// Weights alone (.weights.h5; .weights.json beside shards; .safetensors). TW_EWRITE.
 TW_API tw_status tw_weights_save(tw_model *model, const char *path, tw_err *err);
 // Gives every weight that has no values yet its first ones, drawn from seed. tw_fit, tw_model_predict, tw_model_save and
 // the like do it with seed 1. TW_ENOMEM.

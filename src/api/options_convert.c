@@ -8,11 +8,12 @@ typedef tw_convert_options convert;
 const tw_field tw_convert_fields[] = {
     {TWI_TEXT("in", "a model file, a run directory, a network's name, or weights with --model", convert, in),
         .value = "IN", .flags = TW_FIELD_REQUIRED | TW_FIELD_ARGUMENT},
-    {TWI_TEXT("out", "the file to write; its ending says in which format", convert, out),
+    {TWI_TEXT("out", "the file to write, or a folder as model/; its ending says in which format", convert, out),
         .value = "OUT", .flags = TW_FIELD_REQUIRED | TW_FIELD_ARGUMENT},
     {TWI_FLAG("verify", "read the file again and compare what both answer to the same pictures", convert, verify)},
     {TWI_FLOAT("tolerance", "largest difference that --verify accepts", convert, tolerance, 0, 1), .otherwise = "1e-5"},
     {TWI_FLAG("force", "write over a file that is there already", convert, force)},
+    {TWI_TEXT("shard_size", "of the files beside OUT.weights.json, as 500M [5 GB]", convert, shard_size), .value = "SIZE"},
     TWI_OPTION_FORMAT(convert),
     TWI_OPTION_THREADS(convert),
 
