@@ -403,7 +403,8 @@ typedef struct tw_convert_options {
     const char *model, *weights;
     bool top, no_top; // both false: top
     int64_t input_size, classes;
-    const char *shard_size; // of weights in .weights.json, as "500M"; NULL: 5 GB
+    bool skip_mismatch, by_name; // how weights in `in` meet `model`
+    const char *shard_size;      // of weights in .weights.json, as "500M"; NULL: 5 GB
 } tw_convert_options;
 TW_API extern const tw_field tw_convert_fields[];
 // A model or weights in the format that the ending of `out` names. TW_EFAILED: what was written answers otherwise.

@@ -19,6 +19,8 @@ const tw_field tw_convert_fields[] = {
 
     {TWI_TEXT("model", "network or model file that weights in IN belong to", convert, model), .value = "NAME|FILE",
         .group = "networks by name"},
+    {TWI_FLAG("skip_mismatch", "leave out weights of another shape", convert, skip_mismatch)},
+    {TWI_FLAG("by_name", "load weights by layer name; what has none keeps its first values", convert, by_name)},
     {TWI_TEXT("weights", "what a network named as IN starts from", convert, weights), .otherwise = "imagenet", .value = "imagenet|none|FILE"},
     {TWI_FLAG("top", "with its classifier, which is the default", convert, top)},
     {TWI_FLAG("no_top", "without its classifier", convert, no_top)},

@@ -61,20 +61,40 @@ static twi_zoo_options zoo_options(const tw_convert_options *o)
     return zoo;
 }
 
-// Weights in IN, for the network or the model file that --model names.
-static tw_model *open_weights(const tw_convert_options *o, tw_err *err)
+static void say_loaded(tw_context *tw, const char *from, const twi_load_report *report)
 {
-    if (twi_is_architecture(o->model)) {
-        twi_zoo_options zoo = zoo_options(o);
-        return twi_open_architecture(o->model, &zoo, o->in, NULL, 1, NULL, NULL, err);
-    }
-    twi_load_options loading = {0};
+    if (report->skipped.n)
+        twi_note(tw, "not loaded from %s: %s", from, report->skipped.text);
+    if (report->left_over.n)
+        twi_note(tw, "left over in %s: %s", from, report->left_over.text);
+}
+
+static tw_model *open_network(tw_context *tw, const tw_convert_options *o, const char *name,
+                              const char *weights, tw_err *err)
+{
+    twi_zoo_options zoo = zoo_options(o);
+    twi_load_options loading = {.skip_mismatch = o->skip_mismatch, .by_name = o->by_name};
     twi_load_report report = {0};
-    tw_model *m = twi_open_file(o->model, &loading, &report, err);
+    tw_model *m = twi_open_architecture(name, &zoo, weights, &loading, 1, NULL, &report, err);
+    if (m)
+        say_loaded(tw, weights, &report);
+    twi_load_report_clear(&report);
+    return m;
+}
+
+// Weights in IN, for the model file that --model names.
+static tw_model *open_weights(tw_context *tw, const tw_convert_options *o, tw_err *err)
+{
+    twi_load_options none = {0}, loading = {.skip_mismatch = o->skip_mismatch, .by_name = o->by_name};
+    twi_load_report report = {0};
+    tw_model *m = twi_open_file(o->model, &none, &report, err);
+    twi_load_report_clear(&report);
     if (m && twi_weights_load(m, o->in, &loading, &report, err)) {
         twi_model_free(m);
         m = NULL;
     }
+    if (m)
+        say_loaded(tw, o->in, &report);
     twi_load_report_clear(&report);
     return m;
 }
@@ -97,14 +117,17 @@ static tw_status check_holds_model(const char *path, tw_err *err)
     return f ? TW_OK : TW_EMALFORMED;
 }
 
-static tw_model *open_in(const tw_convert_options *o, tw_err *err)
+static tw_model *open_in(tw_context *tw, const tw_convert_options *o, tw_err *err)
 {
     if (o->model)
-        return open_weights(o, err);
-    if (twi_is_architecture(o->in)) {
-        twi_zoo_options zoo = zoo_options(o);
-        return twi_open_architecture(o->in, &zoo, o->weights ? o->weights : "imagenet", NULL, 1, NULL, NULL,
-                                     err);
+        return twi_is_architecture(o->model) ? open_network(tw, o, o->model, o->in, err)
+                                             : open_weights(tw, o, err);
+    if (twi_is_architecture(o->in))
+        return open_network(tw, o, o->in, o->weights ? o->weights : "imagenet", err);
+    if (o->by_name || o->skip_mismatch) {
+        twi_fail(err, TW_EINVAL, "%s is for weights that are loaded into a --model",
+                 o->by_name ? "--by-name" : "--skip-mismatch");
+        return NULL;
     }
     if (check_holds_model(o->in, err))
         return NULL;
@@ -278,7 +301,7 @@ static tw_status convert(conversion *c, tw_err *err)
     if (c->to && !status && c->to->beside)
         status = check_beside(c, err);
     if (c->to && !status)
-        c->model = open_in(c->o, err);
+        c->model = open_in(c->tw, c->o, err);
     if (!c->model)
         return err->status;
     twi_say(c->tw, "model", "'%s' from %s", c->model->name, c->o->in);

@@ -86,6 +86,21 @@ class Convert(unittest.TestCase):
             words = ["efficientnet_b0", self.path(name), "--weights", "none", "--input-size", "32", "--classes", "3"]
             self.assertIn("read again: largest difference 0 over", self.gives([*words, "--verify"]).stdout)
 
+    def test_what_did_not_meet_is_told_and_loaded_as_asked(self):
+        start = self.small()
+        self.gives([SMALL[0], self.path("other.h5"), *SMALL[1:-1], "7"])
+        words = [self.path("other.h5"), self.path("out.keras"), "--model", start, "--force"]
+        self.assertIn("predictions': kernel has shape (1280, 7)", self.gives(words, 3).stderr)
+        self.assertFalse(os.path.exists(self.path("out.keras")))
+        self.assertIn("not loaded from " + words[0] + ": predictions/kernel", self.gives([*words, "--skip-mismatch"]).stderr)
+        self.gives([SMALL[0], self.path("trunk.h5"), *SMALL[1:-2], "--no-top"])
+        words[0] = self.path("trunk.h5")
+        self.assertIn("try  --by-name", self.gives(words, 3).stderr)
+        self.assertIn("not loaded from " + words[0] + ": predictions", self.gives([*words, "--by-name"]).stderr)
+        words = [start, self.path("lower.keras"), "--model", words[0]]
+        self.assertIn("left over in " + start + ": predictions", self.gives([*words, "--by-name"]).stderr)
+        self.assertIn("is for weights", self.gives([start, self.path("x.keras"), "--by-name"], 2).stderr)
+
     def test_c_compiles_without_a_warning_and_checks_itself(self):
         start = self.small()
         out = json.loads(self.gives([start, self.path("2 nets-a.c"), "--verify", "--format", "json"]).stdout)
