@@ -858,7 +858,7 @@ typedef struct tw_weights_options {
 } tw_weights_options;
 TW_API tw_status tw_weights_load_(const tw_weights_options *o);
 #define tw_weights_load(...) tw_weights_load_(&(tw_weights_options){.model = __VA_ARGS__})
-// Weights alone (.weights.h5; .weights.json beside shards; .safetensors). TW_EWRITE.
+// Weights alone (.weights.h5; .weights.json beside shards; .safetensors; .pth). TW_EWRITE.
 TW_API tw_status tw_weights_save(tw_model *model, const char *path, tw_err *err);
 // Gives every weight that has no values yet its first ones, drawn from seed. tw_fit, tw_model_predict, tw_model_save and
 // the like do it with seed 1. TW_ENOMEM.

@@ -73,7 +73,7 @@ class Convert(unittest.TestCase):
 
     def test_weights_alone_come_back_the_same(self):
         start = self.small()
-        for name in ("small.weights.h5", "small.safetensors", "small.weights.json"):
+        for name in ("small.weights.h5", "small.safetensors", "small.weights.json", "small.pth"):
             out = json.loads(self.gives([start, self.path(name), "--verify", "--format", "json"]).stdout)
             self.assertEqual((out["holds"], out["verify"]["largest_difference"]), ("weights", 0), name)
             # Weights need the network they belong to, by name or as a file.
