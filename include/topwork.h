@@ -403,6 +403,8 @@ typedef struct tw_convert_options {
     const char *model, *weights;
     bool top, no_top; // both false: top
     int64_t input_size, classes;
+    bool skip_mismatch, by_name; // how weights in `in` meet `model`
+    const char *shard_size;      // of weights in .weights.json, as "500M"; NULL: 5 GB
 } tw_convert_options;
 TW_API extern const tw_field tw_convert_fields[];
 // A model or weights in the format that the ending of `out` names. TW_EFAILED: what was written answers otherwise.
@@ -528,8 +530,9 @@ TW_API tw_model *tw_functional_(const tw_model_options *o);
 
 // A copy with layers and weights of its own (flags, values, labels and how it was compiled). TW_ENOMEM.
 TW_API tw_model *tw_model_copy(tw_model *model, tw_err *err);
-// From the input to the output of the named layer. Shares layers and weights with `model`; what is no ancestor of that
-// layer is left out, and its names, joined by ", ", go to *dropped if that is not NULL (yours to tw_free). TW_EINVAL.
+// From the input to the output of a layer: its name, or its place in model.layers as "#5" or "#-5". Shares layers and
+// weights with `model`; what is no ancestor of that layer is left out, and its names, joined by ", ", go to *dropped if
+// that is not NULL (yours to tw_free). TW_EINVAL.
 TW_API tw_model *tw_model_cut(tw_model *model, const char *layer, char **dropped, tw_err *err);
 // One more reference; returns model.
 TW_API tw_model *tw_model_retain(tw_model *model);
@@ -617,7 +620,7 @@ TW_API tw_status tw_model_resize(tw_model *model, int64_t height, int64_t width,
 TW_API void tw_model_set_trainable(tw_model *model, bool value);
 TW_API void tw_layer_set_trainable(tw_layer *layer, bool value);
 // Freezes by text: "all", "none" (makes everything trainable), "first:N", "until:NAME", or a list of NAME, #INDEX (of
-// model.layers), block1_*. TW_EINVAL naming the nearest layer.
+// model.layers; #-1: the last), block1_*, also of layers inside nests. TW_EINVAL naming the nearest layer.
 TW_API tw_status tw_model_freeze(tw_model *model, const char *spec, tw_err *err);
 
 // ---- labels: the names of the classes a model answers with, in the order of its outputs (two for one sigmoid unit)
@@ -785,7 +788,7 @@ typedef struct tw_fit_options {
                     // name is the epoch's number: then after each epoch
     const char *tensorboard; // folder of event files
     bool keep_last;          // keep the weights of the last epoch
-    bool new_in_front; // let new layers learn in front of frozen pretrained ones (else refused: TW_EINVAL)
+    bool new_in_front; // let new layers stand in front of frozen pretrained ones (else refused: TW_EINVAL)
     const char *cache; // folder of the feature cache; NULL: the user's; "off": none
     const char *precision; // of the frozen part: NULL or "f32", "exact" (direct sums only), "bf16"
     // After each epoch; false stops. Called in the thread that called tw_fit.
@@ -840,7 +843,8 @@ TW_API void tw_predictions_free(tw_predictions *predictions);
 // A model file (.keras, .h5; its content decides, not its name) or a run directory of `topwork train`. Yours.
 // TW_EUNUSABLE: no such file, or weights only; TW_EMALFORMED; TW_EUNSUPPORTED.
 TW_API tw_model *tw_model_load(tw_context *tw, const char *path, tw_err *err);
-// Writes model, weights, labels, preprocessing and how it was compiled; .keras or .h5 by its ending. Keras reads both.
+// Writes model, weights, labels, preprocessing and how it was compiled; .keras, .h5 or a folder (an unzipped .keras; path/)
+// by its ending. Keras reads all three.
 // The old file stays until the new one is whole. TW_EWRITE.
 TW_API tw_status tw_model_save(tw_model *model, const char *path, tw_err *err);
 
@@ -854,7 +858,7 @@ typedef struct tw_weights_options {
 } tw_weights_options;
 TW_API tw_status tw_weights_load_(const tw_weights_options *o);
 #define tw_weights_load(...) tw_weights_load_(&(tw_weights_options){.model = __VA_ARGS__})
-// Weights alone (.weights.h5). TW_EWRITE.
+// Weights alone (.weights.h5; .weights.json beside shards; .safetensors; .pth). TW_EWRITE.
 TW_API tw_status tw_weights_save(tw_model *model, const char *path, tw_err *err);
 // Gives every weight that has no values yet its first ones, drawn from seed. tw_fit, tw_model_predict, tw_model_save and
 // the like do it with seed 1. TW_ENOMEM.

@@ -19,7 +19,7 @@ const tw_field tw_summary_fields[] = {
     {TWI_INT("classes", "outputs of the classifier [the model's]", summary, classes, 0, 1e6)},
     {TWI_TEXT("freeze", "what does not learn: all, none, first:N, until:NAME, or layers as NAME,#2,block1_* [none; in a file: what it says]", summary, freeze),
         .value = "SPEC"},
-    {TWI_TEXT("cut", "show the network up to this layer", summary, cut), .value = "LAYER"},
+    {TWI_TEXT("cut", "show the network up to this layer, by name or place as #-5", summary, cut), .value = "LAYER"},
     {TWI_CHOICE("style", "whose table to print", summary, style, styles), .otherwise = "keras3"},
     {TWI_FLAG("expand_nested", "show the layers of nested models", summary, expand_nested)},
     {TWI_FLAG("show_trainable", "show which layers learn", summary, show_trainable)},

@@ -1,6 +1,7 @@
 // The rows of `topwork sweep`, in the order of its help. What is not here comes from --config or the grid.
 
 #include "api/options.h"
+#include "job/classifier.h"
 #include "train/optimizer.h"
 
 typedef tw_sweep_options sweep;
@@ -14,7 +15,7 @@ const tw_field tw_sweep_fields[] = {
     {TWI_TEXT("config", "JSON file with further options of train", sweep, config), .value = "FILE.json"},
     {TWI_TEXT("model", "pretrained network or model file", sweep, model), .otherwise = "efficientnet-lite0", .value = "NAME|FILE"},
     {TWI_TEXT("weights", "what the network starts from", sweep, weights), .otherwise = "imagenet", .value = "imagenet|none|FILE"},
-    {TWI_TEXT("head", "new layers", sweep, head), .otherwise = "gap, dropout:0.2", .value = "SPEC"},
+    {TWI_TEXT("head", "new layers", sweep, head), .otherwise = TWI_HEAD_DEFAULT, .value = "SPEC"},
     {TWI_INT("epochs", "how often each head sees every photo", sweep, epochs, 0, TW_DIM_MAX), .otherwise = "10"},
     {TWI_TEXT("lr", "learning rate", sweep, lr), .otherwise = "1e-3", .value = "X|auto"},
     {TWI_TEXT("optimizer", "how weights move", sweep, optimizer), .otherwise = "adam", .value = "SPEC"},

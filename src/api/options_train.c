@@ -2,6 +2,7 @@
 
 #include "api/options.h"
 #include "data/augment.h"
+#include "job/classifier.h"
 #include "train/callback.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
@@ -22,10 +23,10 @@ const tw_field tw_train_fields[] = {
         .otherwise = "efficientnet-lite0", .value = "NAME|FILE", .group = "model"},
     {TWI_TEXT("weights", "what the network starts from", train, weights), .otherwise = "imagenet", .value = "imagenet|none|FILE"},
     {TWI_TEXT("head", "new layers: \"flatten, dense:256:relu, dropout:0.5\"; or 'output': all but the last layer stays",
-              train, head), .otherwise = "gap, dropout:0.2", .value = "SPEC|FILE.json|output"},
+              train, head), .otherwise = TWI_HEAD_DEFAULT, .value = "SPEC|FILE.json|output"},
     {TWI_TEXT("freeze", "what does not learn: all, none, first:N, until:NAME, or layers as NAME,#2,block1_*", train, freeze),
         .otherwise = "all", .value = "SPEC"},
-    {TWI_TEXT("cut", "use the network up to this layer [all but its classifier]", train, cut), .value = "LAYER"},
+    {TWI_TEXT("cut", "use the network up to this layer, by name or place as #-5 [all but its classifier]", train, cut), .value = "LAYER"},
     {TWI_FLAG("top", "keep the network's own classifier under the head", train, top)},
     {TWI_FLAG("no_top", "leave it out, which is the default", train, no_top)},
     TWI_OPTION_INPUT_SIZE(train),

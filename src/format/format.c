@@ -85,7 +85,8 @@ static const twi_format *format_for(const char *path, purpose p, tw_err *err)
             is_new = is_new && !(twi_formats[j]->suffix && serves(twi_formats[j], p) &&
                                  strcmp(twi_formats[j]->suffix, f->suffix) == 0);
         if (is_new)
-            twi_str_printf(&known, "%s%s", known.n ? ", " : "", f->suffix);
+            twi_str_printf(&known, "%s%s", known.n ? ", " : "",
+                           strcmp(f->suffix, "/") ? f->suffix : "/ (a folder)");
         if (twi_str_ends(path, f->suffix) && (!best || strlen(f->suffix) > strlen(best->suffix)))
             best = f;
     }

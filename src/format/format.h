@@ -53,6 +53,10 @@ tw_status twi_weights_load(tw_model *m, const char *path, const twi_load_options
 // Writes by suffix: model (.keras, .h5) or weights (.weights.h5). Atomic. TW_EWRITE.
 tw_status twi_model_save(const tw_model *m, const char *path, tw_err *err);
 tw_status twi_weights_save(const tw_model *m, const char *path, tw_err *err);
+// The same as shards of at most `limit` bytes of values beside an index, path, that ends in .weights.json. TW_EINVAL: one
+// array alone is larger.
+#define TWI_SHARD_BYTES ((int64_t)5 << 30) // Keras's
+tw_status twi_shards_write(const tw_model *m, const char *path, int64_t limit, tw_err *err);
 
 // A file of published weights or of class names in these places, or NULL without an error. twi_free it.
 char *twi_weights_place(const char *file, tw_err *err);

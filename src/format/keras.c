@@ -147,11 +147,11 @@ tw_model *twi_keras_folder(const char *folder, const twi_load_options *o, twi_lo
 
 // -------------------------------------------------------------------------------------------------------------- writing
 
-static tw_status put_json(twi_zip_writer *w, const char *member, json_t *value, tw_err *err)
+static tw_status put_json(twi_member_writer put, void *to, const char *member, json_t *value, tw_err *err)
 {
     char *text = value ? twi_json_text(value, 0, err) : NULL;
     json_decref(value);
-    tw_status status = text ? twi_zip_put(w, member, text, strlen(text), err) : TW_ENOMEM;
+    tw_status status = text ? put(to, member, text, strlen(text), err) : TW_ENOMEM;
     twi_free(text);
     return status;
 }
@@ -181,19 +181,31 @@ static json_t *info_json(const tw_model *m)
     return info;
 }
 
-static tw_status put_members(const tw_model *m, twi_zip_writer *w, const char *weights, tw_err *err)
+tw_status twi_keras_head(const tw_model *m, twi_member_writer put, void *to, tw_err *err)
 {
     // The date is fixed: the same model gives the same bytes.
     tw_status status =
-        put_json(w, "metadata.json",
+        put_json(put, to, "metadata.json",
                  json_pack("{ss ss}", "keras_version", "3.15.1", "date_saved", "1980-01-01@00:00:00"), err);
-    if (!status)
-        status = put_json(w, "config.json", twi_keras_config(m, err), err);
+    return status ? status : put_json(put, to, "config.json", twi_keras_config(m, err), err);
+}
+
+tw_status twi_keras_tail(const tw_model *m, twi_member_writer put, void *to, tw_err *err)
+{
+    return put_json(put, to, INFO, info_json(m), err);
+}
+
+static tw_status put_into_zip(void *to, const char *member, const void *bytes, size_t n, tw_err *err)
+{
+    return twi_zip_put(to, member, bytes, n, err);
+}
+
+static tw_status put_members(const tw_model *m, twi_zip_writer *w, const char *weights, tw_err *err)
+{
+    tw_status status = twi_keras_head(m, put_into_zip, w, err);
     if (!status)
         status = twi_zip_put_file(w, "model.weights.h5", weights, err);
-    if (!status)
-        status = put_json(w, INFO, info_json(m), err);
-    return status;
+    return status ? status : twi_keras_tail(m, put_into_zip, w, err);
 }
 
 static tw_status keras_write(const tw_model *m, const char *path, tw_err *err)

@@ -31,6 +31,24 @@ static json_t *json_attribute(twi_hdf5 *file, const char *name, const char *wher
     return value;
 }
 
+// Legacy files call losses, metrics and schedules by class name alone; Keras 3's archive wants the module too.
+static void add_modules(json_t *value, const char *module)
+{
+    const char *key;
+    json_t *item;
+    size_t i;
+    if (json_is_array(value))
+        json_array_foreach(value, i, item) add_modules(item, module);
+    if (!json_is_object(value))
+        return;
+    if (!json_is_string(json_object_get(value, "class_name"))) // by output
+        json_object_foreach(value, key, item) add_modules(item, module);
+    else if (!json_object_get(value, "module")) {
+        json_object_set_new(value, "module", json_string(module));
+        json_object_set_new(value, "registered_name", json_null());
+    }
+}
+
 // training_config → compile_config. Keras 2's optimizers had other arguments (lr, decay), so only Keras 3's are kept.
 static tw_status read_compile(twi_hdf5 *file, tw_model *m, const char *where, tw_err *err)
 {
@@ -49,6 +67,11 @@ static tw_status read_compile(twi_hdf5 *file, tw_model *m, const char *where, tw
         json_t *object = json_pack("{ss sO? sO? sn}", "module", "keras.optimizers", "class_name",
                                    json_object_get(optimizer, "class_name"), "config",
                                    json_object_get(optimizer, "config"), "registered_name");
+        add_modules(json_object_get(json_object_get(optimizer, "config"), "learning_rate"),
+                    "keras.optimizers.schedules");
+        add_modules(json_object_get(training, "loss"), "keras.losses");
+        add_modules(json_object_get(training, "metrics"), "keras.metrics");
+        add_modules(json_object_get(training, "weighted_metrics"), "keras.metrics");
         m->compile = json_pack("{so}", "optimizer", object);
         json_object_del(training, "optimizer_config");
         json_object_update(m->compile, training);

@@ -98,6 +98,11 @@ void twi_stream_printf(twi_stream *s, const char *fmt, ...) TWI_PRINTF(2, 3);
 // Renames the file to its path if `status` and all writing went well, else removes it.
 tw_status twi_stream_finish(twi_stream *s, tw_status status, tw_err *err);
 
+// The members of an archive before and after model.weights.h5, handed to `put` one by one (keras.c).
+typedef tw_status (*twi_member_writer)(void *self, const char *member, const void *bytes, size_t n,
+                                       tw_err *err);
+tw_status twi_keras_head(const tw_model *m, twi_member_writer put, void *self, tw_err *err);
+tw_status twi_keras_tail(const tw_model *m, twi_member_writer put, void *self, tw_err *err);
 // A model from an unzipped archive: a folder with config.json and model.weights.h5 (keras.c).
 tw_model *twi_keras_folder(const char *folder, const twi_load_options *o, twi_load_report *report,
                            tw_err *err);

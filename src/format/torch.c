@@ -1,7 +1,9 @@
-// PyTorch state dicts (.pth, .pt): weights only, for architectures whose family knows its torch names.
+// PyTorch state dicts (.pth, .pt): weights only.
 //
 // Each weight of the model is looked for under the torch name of its path's last two parts ("stem_conv/kernel" →
-// "_conv_stem.weight"), so a trunk inside a model is found too. torch keeps channels first:
+// "_conv_stem.weight"), so a trunk inside a model is found too. Names are those of the network's torch implementation where its
+// family knows them, else Keras's path in torch's words: "trunk/b1/gamma" → "trunk.b1.weight". They are written so too
+// (torch_write.c). torch keeps channels first:
 //   convolution   [out, in, kh, kw]     → (kh, kw, in, out)
 //   depthwise     [in · m, 1, kh, kw]   → (kh, kw, in, m)
 //   linear        [out, in]             → (in, out)
@@ -29,7 +31,7 @@ static int by_name(const void *a, const void *b)
 
 static const twi_torch_tensor **find(const assignment *a, const char *name)
 {
-    char full[256];
+    char full[600];
     snprintf(full, sizeof full, "%s%s", a->prefix, name);
     twi_torch_tensor key = {.name = full};
     const twi_torch_tensor *wanted = &key;
@@ -37,6 +39,12 @@ static const twi_torch_tensor **find(const assignment *a, const char *name)
 }
 
 // ------------------------------------------------------------------------------------------------------------ layouts
+
+bool twi_torch_is_depthwise(const twi_layer *layer, const twi_weight *w)
+{
+    return w->shape.rank == 4 &&
+           (strcmp(layer->kind->name, "DepthwiseConv2D") == 0 || twi_str_starts(w->name, "depthwise"));
+}
 
 // Axis of the torch tensor for each axis of the Keras weight.
 static const int convolution[4] = {2, 3, 1, 0}, linear[2] = {1, 0};
@@ -72,8 +80,8 @@ static const int *layout(const twi_layer *layer, const twi_weight *w, tw_shape *
     if (from->rank != 4)
         return NULL;
     // One kernel a channel: [in · m, 1, …] holds the same values in the same order as [in, m, …].
-    if (!strcmp(layer->kind->name, "DepthwiseConv2D") && from->dim[1] == 1 && w->shape.rank == 4 &&
-        w->shape.dim[3] > 0 && from->dim[0] % w->shape.dim[3] == 0) {
+    if (twi_torch_is_depthwise(layer, w) && from->dim[1] == 1 && w->shape.rank == 4 && w->shape.dim[3] > 0 &&
+        from->dim[0] % w->shape.dim[3] == 0) {
         *from = TWI_SHAPE(from->dim[0] / w->shape.dim[3], w->shape.dim[3], from->dim[2], from->dim[3]);
         static const int depthwise[4] = {2, 3, 0, 1};
         *to = TWI_SHAPE(from->dim[2], from->dim[3], from->dim[0], from->dim[1]);
@@ -104,6 +112,26 @@ static tw_status stage(assignment *a, const twi_layer *layer, twi_weight *w, con
 
 // --------------------------------------------------------------------------------------------------------- assignment
 
+// "trunk/b1/moving_mean" → "trunk.b1.running_mean"
+static void plain_name(const char *path, char *name, size_t size)
+{
+    static const char *const words[][2] = {{"kernel", "weight"},
+                                           {"gamma", "weight"},
+                                           {"beta", "bias"},
+                                           {"moving_mean", "running_mean"},
+                                           {"moving_variance", "running_var"},
+                                           {"depthwise_kernel", "depthwise.weight"},
+                                           {"pointwise_kernel", "pointwise.weight"}};
+    const char *variable = strrchr(path, '/') + 1;
+    const char *word = variable;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(variable, words[i][0]) == 0)
+            word = words[i][1];
+    snprintf(name, size, "%.*s%s", (int)(variable - path), path, word);
+    for (char *c = name; *c; c++)
+        *c = *c == '/' ? '.' : *c;
+}
+
 static const twi_zoo_family *family_of(const twi_zoo_variant *variant)
 {
     for (const twi_zoo_family *const *f = twi_families; variant && *f; f++)
@@ -123,25 +151,31 @@ static const char *last_two(const char *path)
     return at;
 }
 
-static tw_status assign_all(assignment *a, tw_model *m, const twi_zoo_family *family,
-                            const twi_load_options *o, tw_err *err)
+void twi_torch_name(const twi_zoo_variant *variant, const char *path, char *name, size_t size)
+{
+    const twi_zoo_family *family = family_of(variant);
+    if (!family || !family->torch_name || !family->torch_name(variant, last_two(path), name, size))
+        plain_name(path, name, size);
+}
+
+static const twi_torch_tensor **find_any(assignment *a, const char *name)
+{
+    const twi_torch_tensor **found = find(a, name);
+    if (found)
+        return found;
+    a->prefix = *a->prefix ? "" : "module.";
+    return find(a, name);
+}
+
+static tw_status assign_all(assignment *a, tw_model *m, const twi_zoo_variant *variant, tw_err *err)
 {
     twi_weights all;
     tw_status status = twi_model_weights(m, &all, err);
     for (int i = 0; !status && i < all.n; i++) {
-        char name[192], title[192];
-        const char *path = last_two(all.path[i]);
+        char name[512], title[192];
         twi_layer_title(all.layer[i], title, sizeof title);
-        if (!family->torch_name(o->variant, path, name, sizeof name)) {
-            twi_stage_note(&a->stage, all.path[i], "%s: %s is no part of %s", title, all.at[i]->name,
-                           o->variant->name);
-            continue;
-        }
-        const twi_torch_tensor **found = find(a, name);
-        if (!found) {
-            a->prefix = *a->prefix ? "" : "module.";
-            found = find(a, name);
-        }
+        twi_torch_name(variant, all.path[i], name, sizeof name);
+        const twi_torch_tensor **found = find_any(a, name);
         if (!found) {
             twi_stage_note(&a->stage, all.path[i], "%s: %s has no tensor '%s'", title, a->stage.file, name);
             continue;
@@ -151,6 +185,22 @@ static tw_status assign_all(assignment *a, tw_model *m, const twi_zoo_family *fa
     }
     twi_weights_clear(&all);
     return status;
+}
+
+// Whether any name is one that this model would be written with.
+static bool knows_a_name(assignment *a, const tw_model *m, tw_err *err)
+{
+    twi_weights all;
+    bool any = false;
+    if (twi_model_weights(m, &all, err))
+        return false;
+    for (int i = 0; !any && i < all.n; i++) {
+        char name[512];
+        twi_torch_name(NULL, all.path[i], name, sizeof name);
+        any = find_any(a, name) != NULL;
+    }
+    twi_weights_clear(&all);
+    return any;
 }
 
 static void report_left_over(const assignment *a, twi_load_report *report)
@@ -163,11 +213,8 @@ static void report_left_over(const assignment *a, twi_load_report *report)
 tw_status twi_torch_assign(tw_model *m, const char *file, size_t n, const twi_torch_tensor *const *tensors,
                            const twi_load_options *o, twi_load_report *report, tw_err *err)
 {
-    const twi_zoo_family *family = family_of(o ? o->variant : NULL);
-    if (!family || !family->torch_name)
-        return twi_fail_at(err, TW_EUNSUPPORTED, file, -1,
-                           "not supported yet: torch weights '%s' for %s: its torch names are not known",
-                           file, family ? o->variant->name : "a model of one's own");
+    const twi_zoo_variant *variant = o && o->variant ? o->variant : twi_model_known_trunk(m);
+    const twi_zoo_family *family = family_of(variant);
     assignment a = {.n = n, .prefix = ""};
     a.at = twi_new(n, sizeof *a.at, "tensors", err);
     a.is_used = twi_new(n, sizeof *a.is_used, "tensors", err);
@@ -176,9 +223,13 @@ tw_status twi_torch_assign(tw_model *m, const char *file, size_t n, const twi_to
         memcpy(a.at, tensors, n * sizeof *a.at);
         qsort(a.at, n, sizeof *a.at, by_name);
     }
+    if (!status && !(family && family->torch_name) && !knows_a_name(&a, m, err))
+        status = twi_fail_at(err, TW_EUNSUPPORTED, file, -1,
+                             "not supported yet: torch weights '%s' for %s: its torch names are not known",
+                             file, variant ? variant->name : "a model of one's own");
     twi_stage_begin(&a.stage, file, o, report);
     if (!status)
-        status = assign_all(&a, m, family, o, err);
+        status = assign_all(&a, m, variant, err);
     status = twi_stage_finish(&a.stage, status, err);
     if (!status)
         report_left_over(&a, report);
@@ -205,5 +256,9 @@ static tw_status torch_read_weights(tw_model *m, twi_source *source, const twi_l
     return status;
 }
 
-const twi_format twi_format_torch = {
-    .name = "torch", .doc = "PyTorch state dict", .is = twi_torch_is, .read_weights = torch_read_weights};
+const twi_format twi_format_torch = {.name = "torch",
+                                     .doc = "PyTorch state dict",
+                                     .suffix = ".pth",
+                                     .is = twi_torch_is,
+                                     .read_weights = torch_read_weights,
+                                     .write_weights = twi_torch_write};

@@ -2,8 +2,6 @@
 
 #include "graph/model.h"
 
-#include <string.h>
-
 // Marks the ancestors of a node.
 static void mark(const tw_model *m, int node, char *keep)
 {
@@ -51,20 +49,12 @@ static char *dropped_names(const tw_model *m, const char *keep, tw_err *err)
 tw_model *twi_model_cut(tw_model *m, const char *layer, char **dropped, tw_err *err)
 {
     int last = -1;
-    for (size_t i = 0; i < m->nodes.n; i++)
-        if (strcmp(m->layers.at[m->nodes.at[i].layer]->name, layer) == 0)
+    const twi_layer *end = twi_model_named(m, layer, err);
+    for (size_t i = 0; end && i < m->nodes.n; i++)
+        if (m->layers.at[m->nodes.at[i].layer] == end)
             last = (int)i;
-    if (last < 0) {
-        twi_vec(const char *) names = {0};
-        for (size_t i = 0; i < m->layers.n; i++)
-            if (!twi_vec_push(&names, m->layers.at[i]->name, err))
-                break;
-        const char *near = twi_str_nearest(layer, names.at, names.n);
-        twi_fail(err, TW_EINVAL, "no layer '%s' in model '%s'%s%s%s", layer, m->name,
-                 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-        twi_vec_clear(&names);
+    if (last < 0)
         return NULL;
-    }
     char *keep = twi_new(m->nodes.n, 1, "a cut", err);
     tw_model *cut = keep ? twi_model_new(m->name, m->is_sequential, err) : NULL;
     if (cut) {

@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 tw_shape twi_model_shape(const tw_model *m, twi_tensor t)
@@ -124,6 +125,70 @@ int *twi_model_order(const tw_model *m, bool ops, int *n, tw_err *err)
     *n = sort_layers(&w, ops, memory);
     twi_free(seen);
     return memory;
+}
+
+// --------------------------------------------------------------------------------------------------------------- names
+
+typedef twi_vec(const char *) name_list;
+
+static bool list_names(const tw_model *m, name_list *names, tw_err *err)
+{
+    for (size_t i = 0; i < m->layers.n; i++) {
+        const twi_layer *layer = m->layers.at[i];
+        if (!twi_vec_push(names, layer->name, err) ||
+            (layer->nested && !list_names(layer->nested, names, err)))
+            return false;
+    }
+    return true;
+}
+
+tw_status twi_model_no_layer(const tw_model *m, const char *name, tw_err *err)
+{
+    name_list names = {0};
+    tw_err own = {0};
+    if (!list_names(m, &names, &own)) {
+        twi_vec_clear(&names);
+        return twi_fail_memory(err, 0, "layer names");
+    }
+    const char *near = twi_str_nearest(name, names.at, names.n);
+    const char *what = strpbrk(name, "*?") ? "matches" : "is called";
+    if (near)
+        twi_fail(err, TW_EINVAL, "no layer of model '%s' %s '%s'; did you mean '%s'?", m->name, what, name,
+                 near);
+    else
+        twi_fail(err, TW_EINVAL, "no layer of model '%s' %s '%s'; it has %zu, from '%s' to '%s'", m->name,
+                 what, name, m->layers.n, names.at[0], m->layers.at[m->layers.n - 1]->name);
+    twi_vec_clear(&names);
+    return TW_EINVAL;
+}
+
+static twi_layer *at_place(const tw_model *m, const char *text, tw_err *err)
+{
+    int n;
+    int *order = twi_model_order(m, false, &n, err);
+    if (!order)
+        return NULL;
+    char *end;
+    long i = strtol(text, &end, 10), from = i < 0 ? i + n : i;
+    twi_layer *layer = NULL;
+    if (end == text || *end || from < 0 || from >= n)
+        twi_fail(err, TW_EINVAL, "no layer #%s in model '%s': it has layers #0 to #%d, or #-%d to #-1", text,
+                 m->name, n - 1, n);
+    else
+        layer = m->layers.at[order[from]];
+    twi_free(order);
+    return layer;
+}
+
+twi_layer *twi_model_named(const tw_model *m, const char *name, tw_err *err)
+{
+    twi_layer *layer = find_here(m, name, strlen(name));
+    if (layer)
+        return layer;
+    if (*name == '#')
+        return at_place(m, name + 1, err);
+    twi_model_no_layer(m, name, err);
+    return NULL;
 }
 
 // ------------------------------------------------------------------------------------------------------------- weights

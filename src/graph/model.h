@@ -123,6 +123,11 @@ tw_status twi_model_verify(tw_model *m, tw_err *err);
 tw_shape twi_model_shape(const tw_model *m, twi_tensor t);
 twi_layer *twi_model_find(const tw_model *m,
                           const char *path); // by name; "trunk/block1_conv1" or a bare inner name; or NULL
+// A layer of m itself, by its name or by its place in model.layers: "#13", "#-1" (the last). NULL with TW_EINVAL that names the
+// nearest layer, or the range.
+twi_layer *twi_model_named(const tw_model *m, const char *name, tw_err *err);
+// TW_EINVAL: m has no layer of that name or pattern; the nearest one, also inside nests, or what its layers are called.
+tw_status twi_model_no_layer(const tw_model *m, const char *name, tw_err *err);
 // Keras's order of model.layers: Functional operations by depth (interop b2); Sequential without its InputLayer.
 // indices into m->layers; *n of them. twi_free it. is_op kinds are included only with `ops`.
 int *twi_model_order(const tw_model *m, bool ops, int *n, tw_err *err);
@@ -148,13 +153,14 @@ tw_status twi_model_initialize(tw_model *m, uint64_t seed,
 // ancestors of it are dropped; their names, joined by ", ", go to *dropped (twi_free; may be NULL). For a nest's inner
 // layer give the nest itself. TW_EINVAL naming the nearest layer.
 tw_model *twi_model_cut(tw_model *m, const char *layer, char **dropped, tw_err *err);
-// Freezes by specification: all | none | first:N | until:NAME | list of NAME, #INDEX, GLOB (architecture §4).
+// Freezes by specification: all | none | first:N | until:NAME | list of NAME, #INDEX, GLOB, inside nests too (architecture §4).
 tw_status twi_model_freeze(tw_model *m, const char *spec, tw_err *err);
 void twi_model_set_trainable(tw_model *m, bool value);
 
 // What a mixture of new, pretrained, frozen and trained layers does to each other (surgery.c). Names lend; NULL: no such pair.
 typedef struct twi_surgery {
-    const char *new_layer, *frozen_after_new; // a new layer learns in front of a frozen pretrained one
+    const char *new_layer, *frozen_after_new;         // a new layer is in front of a frozen pretrained one
+    bool new_learns;                                  // and learns
     const char *trained_layer, *frozen_after_trained; // a pretrained layer does
 } twi_surgery;
 tw_status twi_model_surgery(const tw_model *m, twi_surgery *found, tw_err *err);

@@ -337,16 +337,41 @@ static void add_total(twi_str *s, const char *what, int64_t params, int64_t byte
                    twi_summary_size(size, bytes, units));
 }
 
-static void add_totals(twi_str *s, const twi_summary_totals *t, int64_t n_optimizer)
+// Keras counts the optimizer's variables into the total as soon as it has any.
+static void add_totals(twi_str *s, const twi_summary_totals *t, const tw_model *m)
 {
-    // Optimizer variables are f32, but for the step counter, an int64.
-    int64_t bytes = n_optimizer ? 4 * n_optimizer + 4 : 0;
-    add_total(s, "Total params", t->params[0] + t->params[1] + n_optimizer,
-              t->bytes[0] + t->bytes[1] + bytes);
+    int64_t n = 0, bytes = 0;
+    for (size_t i = 0; i < m->slots.n; i++) {
+        int64_t count = twi_shape_count(&m->slots.at[i].shape);
+        n += count;
+        bytes += count * (int64_t)twi_dtype_size(m->slots.at[i].dtype);
+    }
+    add_total(s, "Total params", t->params[0] + t->params[1] + n, t->bytes[0] + t->bytes[1] + bytes);
     add_total(s, "Trainable params", t->params[1], t->bytes[1]);
     add_total(s, "Non-trainable params", t->params[0], t->bytes[0]);
-    if (n_optimizer)
-        add_total(s, "Optimizer params", n_optimizer, bytes);
+    if (n)
+        add_total(s, "Optimizer params", n, bytes);
+}
+
+// "Model: "NAME"" in lines of the console's 80 columns: a long name begins one of its own and is cut to pieces.
+static void add_title(twi_str *s, const char *name)
+{
+    enum { CONSOLE = 80 };
+    twi_str title = {0};
+    twi_str_printf(&title, "\"%s\"", name);
+    twi_str_add(s, "Model: ");
+    size_t room = CONSOLE - strlen("Model: "), n = title.failed ? 0 : title.n, at = 0;
+    if (n > room && !strchr(name, ' ')) {
+        twi_str_add(s, "\n");
+        for (; n - at > CONSOLE; at += CONSOLE) {
+            twi_str_add_n(s, title.text + at, CONSOLE);
+            twi_str_add(s, "\n");
+        }
+    }
+    twi_str_add_n(s, title.failed ? "" : title.text + at, n - at);
+    twi_str_add(s, "\n");
+    s->failed = s->failed || title.failed;
+    twi_str_clear(&title);
 }
 
 static tw_status print_keras3(const tw_model *m, const twi_summary_options *o, twi_str *out, tw_err *err)
@@ -364,7 +389,7 @@ static tw_status print_keras3(const tw_model *m, const twi_summary_options *o, t
     if (!status)
         status = twi_summary_rows_of(&rows, m, o->expand_nested, true, 0, err);
     if (!status) {
-        twi_str_printf(out, "Model: \"%s\"\n", m->name);
+        add_title(out, m->name);
         add_rule(out, &t, "┏", "━", "┳", "┓");
         add_cells(out, &t, heads[is_chain], true);
         add_rule(out, &t, "┡", "━", "╇", "┩");
@@ -374,7 +399,7 @@ static tw_status print_keras3(const tw_model *m, const twi_summary_options *o, t
             add_layer(out, &t, &rows.at[i], is_chain, o->show_trainable);
         }
         add_rule(out, &t, "└", "─", "┴", "┘");
-        add_totals(out, &totals, o->n_optimizer);
+        add_totals(out, &totals, m);
     }
     twi_summary_rows_clear(&rows);
     return status;

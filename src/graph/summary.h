@@ -8,8 +8,7 @@
 typedef struct twi_summary_options {
     bool is_keras2; // the Keras 2 text; false: the Keras 3 table
     bool expand_nested, show_trainable;
-    int line_length;     // 0: Keras's default at 80 columns
-    int64_t n_optimizer; // optimizer values, counted in "Optimizer params"; 0: not built
+    int line_length; // 0: Keras's default at 80 columns
 } twi_summary_options;
 
 tw_status twi_summary_text(const tw_model *m, const twi_summary_options *o, twi_str *out, tw_err *err);

@@ -1,7 +1,8 @@
 // Which layers learn in front of which: what new, pretrained, frozen and trained layers do to each other. See model.h.
 //
 // A new layer starts from random numbers. In front of frozen pretrained layers it turns what they know how to read into noise,
-// and they cannot adapt: the classifier learns around the damage, far below what the same layers give behind them. Pretrained
+// and they cannot adapt: the classifier learns around the damage, far below what the same layers give behind them. A new layer
+// that is frozen itself (weights left out of a file) does the same and never gets better. Pretrained
 // layers that learn in front of frozen ones start from what these know, so that is allowed; it costs gradients through them.
 // BatchNormalization is frozen by default while its neighbours learn, and counts as neither.
 
@@ -9,7 +10,7 @@
 
 #include <string.h>
 
-// The first layer upstream that is new and learns, and the first that is pretrained and learns.
+// The first layer upstream that is new, and the first that is pretrained and learns.
 typedef struct upstream {
     const twi_layer *fresh, *trained;
 } upstream;
@@ -30,6 +31,7 @@ static void meet(const twi_layer *layer, upstream *u, twi_surgery *found)
     if (!is_norm && has(layer, false, false)) {
         if (u->fresh && !found->new_layer) {
             found->new_layer = u->fresh->name;
+            found->new_learns = has(u->fresh, true, true);
             found->frozen_after_new = layer->name;
         }
         if (u->trained && !found->trained_layer) {
@@ -37,7 +39,7 @@ static void meet(const twi_layer *layer, upstream *u, twi_surgery *found)
             found->frozen_after_trained = layer->name;
         }
     }
-    if (!is_norm && !u->fresh && has(layer, true, true))
+    if (!is_norm && !u->fresh && (has(layer, true, true) || has(layer, false, true)))
         u->fresh = layer;
     if (!is_norm && !u->trained && has(layer, true, false))
         u->trained = layer;
@@ -90,10 +92,11 @@ tw_status twi_model_check_surgery(const tw_model *m, char **note, tw_err *err)
     if (found.new_layer)
         return twi_fail_at(
             err, TW_EINVAL, found.new_layer, -1,
-            "new layer '%s' would learn in front of pretrained layers that are frozen, such as '%s'\n"
+            "new layer '%s' would %s in front of pretrained layers that are frozen, such as '%s'\n"
             "it starts from random numbers, and they cannot adapt to what it gives them\n"
-            "try  putting it behind them, letting them learn too (freeze none), or weights for it",
-            found.new_layer, found.frozen_after_new);
+            "try  putting it behind them, letting them learn too (freeze none, or fine-tuning), or weights "
+            "for it",
+            found.new_layer, found.new_learns ? "learn" : "stand", found.frozen_after_new);
     if (!found.trained_layer || !note)
         return TW_OK;
     twi_str text = {0};

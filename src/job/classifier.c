@@ -152,13 +152,22 @@ static twi_tensor add_output(tw_model *m, twi_tensor x, const twi_classifier_opt
     return x;
 }
 
-static tw_status read_head(const twi_classifier_options *o, twi_layers_parsed *head, tw_err *err)
+// The head nobody chose begins with a mean over the picture, which a trunk that ends in numbers does not need.
+static const char *head_after(const char *head, const tw_shape *trunk)
+{
+    static const char mean[] = "gap, "; // what TWI_HEAD_DEFAULT begins with
+    bool is_pooled = trunk->rank == 2 && strcmp(head, TWI_HEAD_DEFAULT) == 0;
+    return head + (is_pooled ? strlen(mean) : 0);
+}
+
+static tw_status read_head(const twi_classifier_options *o, const tw_shape *trunk, twi_layers_parsed *head,
+                           tw_err *err)
 {
     tw_status status = TW_OK;
     if (twi_str_ends(o->head, ".json"))
         status = twi_head_read(o->head, head, err);
     else if (!twi_str_same(o->head, "output"))
-        status = twi_layers_parse(o->head, head, err);
+        status = twi_layers_parse(head_after(o->head, trunk), head, err);
     return status || o->dropout < 0 ? status : set_dropout(head, o->dropout, err);
 }
 
@@ -185,7 +194,8 @@ static tw_status add_head(tw_model *m, twi_tensor x, const twi_classifier_option
 {
     twi_layers_parsed head = {0};
     twi_str text = {0};
-    tw_status status = read_head(o, &head, err);
+    tw_shape trunk = m->err.status ? (tw_shape){0} : twi_model_shape(m, x);
+    tw_status status = read_head(o, &trunk, &head, err);
     if (!status) {
         for (size_t i = 0; i < head.at.n; i++)
             x = add_layer(m, x, head.at.at[i], o, &text);
@@ -288,8 +298,7 @@ void twi_classifier_clear(twi_classifier *c)
 
 // ---------------------------------------------------------------------------------------------------------- fine-tuning
 
-// Layers frozen one by one stay frozen; a region (all, none, first:N, until:NAME) held for the head's phase only.
-static bool names_layers(const char *freeze)
+bool twi_classifier_keeps_frozen(const char *freeze)
 {
     return freeze && !twi_str_same(freeze, "all") && !twi_str_same(freeze, "none") &&
            !twi_str_starts(freeze, "first:") && !twi_str_starts(freeze, "until:");
@@ -308,5 +317,5 @@ tw_status twi_classifier_unfreeze(twi_classifier *c, const char *from, const cha
     if (!trains_norm)
         twi_trunk_freeze_norms(trunk);
     c->trunk->is_inference = false;
-    return names_layers(freeze) ? twi_model_freeze(trunk, freeze, err) : TW_OK;
+    return twi_classifier_keeps_frozen(freeze) ? twi_model_freeze(trunk, freeze, err) : TW_OK;
 }

@@ -4,6 +4,9 @@
 
 #include "job/open.h"
 
+// The head where none is chosen; without its mean on a trunk that ends in numbers (--cut fc1).
+#define TWI_HEAD_DEFAULT "gap, dropout:0.2"
+
 typedef struct twi_classifier_options {
     const char *model, *weights; // architecture or file; "imagenet", "none" or a file
     bool top;
@@ -39,6 +42,8 @@ tw_status twi_classifier_build(const twi_classifier_options *o, twi_classifier *
 // trains_norm, and not what `freeze` named one by one.
 tw_status twi_classifier_unfreeze(twi_classifier *c, const char *from, const char *freeze, bool trains_norm,
                                   tw_err *err);
+// Layers frozen one by one stay frozen in fine-tuning; a region (all, none, first:N, until:NAME) held for the head's phase only.
+bool twi_classifier_keeps_frozen(const char *freeze);
 void twi_classifier_clear(twi_classifier *c);
 
 #endif

@@ -3,6 +3,7 @@
 // What is compared is what the file gives, not what was meant to be written: a model is loaded again; weights are loaded into a
 // model of the same layers that has none yet. Of formats that are only written, the ops they were made from are run.
 
+#include "base/room.h"
 #include "job/job.h"
 #include "job/open.h"
 #include "job/verify.h"
@@ -16,6 +17,7 @@ typedef struct conversion {
     const twi_format *to;
     tw_model *model;
     double difference;
+    int64_t shard_bytes; // 0: the format decides
 } conversion;
 
 // ------------------------------------------------------------------------------------------------------------- opening
@@ -34,7 +36,7 @@ static tw_status check_free(const tw_convert_options *o, const char *path, tw_er
     if (stat(path, &info) != 0)
         return TW_OK;
     if (S_ISDIR(info.st_mode))
-        return twi_fail(err, TW_EINVAL, "'%s' is a folder; OUT must be a file", path);
+        return twi_fail(err, TW_EINVAL, "'%s' is a folder that is there already", path);
     return o->force ? TW_OK
                     : twi_fail(err, TW_EINVAL,
                                "'%s' is there already\ntry  --force to write over it, or another name", path);
@@ -59,20 +61,40 @@ static twi_zoo_options zoo_options(const tw_convert_options *o)
     return zoo;
 }
 
-// Weights in IN, for the network or the model file that --model names.
-static tw_model *open_weights(const tw_convert_options *o, tw_err *err)
+static void say_loaded(tw_context *tw, const char *from, const twi_load_report *report)
 {
-    if (twi_is_architecture(o->model)) {
-        twi_zoo_options zoo = zoo_options(o);
-        return twi_open_architecture(o->model, &zoo, o->in, NULL, 1, NULL, NULL, err);
-    }
-    twi_load_options loading = {0};
+    if (report->skipped.n)
+        twi_note(tw, "not loaded from %s: %s", from, report->skipped.text);
+    if (report->left_over.n)
+        twi_note(tw, "left over in %s: %s", from, report->left_over.text);
+}
+
+static tw_model *open_network(tw_context *tw, const tw_convert_options *o, const char *name,
+                              const char *weights, tw_err *err)
+{
+    twi_zoo_options zoo = zoo_options(o);
+    twi_load_options loading = {.skip_mismatch = o->skip_mismatch, .by_name = o->by_name};
     twi_load_report report = {0};
-    tw_model *m = twi_open_file(o->model, &loading, &report, err);
+    tw_model *m = twi_open_architecture(name, &zoo, weights, &loading, 1, NULL, &report, err);
+    if (m)
+        say_loaded(tw, weights, &report);
+    twi_load_report_clear(&report);
+    return m;
+}
+
+// Weights in IN, for the model file that --model names.
+static tw_model *open_weights(tw_context *tw, const tw_convert_options *o, tw_err *err)
+{
+    twi_load_options none = {0}, loading = {.skip_mismatch = o->skip_mismatch, .by_name = o->by_name};
+    twi_load_report report = {0};
+    tw_model *m = twi_open_file(o->model, &none, &report, err);
+    twi_load_report_clear(&report);
     if (m && twi_weights_load(m, o->in, &loading, &report, err)) {
         twi_model_free(m);
         m = NULL;
     }
+    if (m)
+        say_loaded(tw, o->in, &report);
     twi_load_report_clear(&report);
     return m;
 }
@@ -95,14 +117,17 @@ static tw_status check_holds_model(const char *path, tw_err *err)
     return f ? TW_OK : TW_EMALFORMED;
 }
 
-static tw_model *open_in(const tw_convert_options *o, tw_err *err)
+static tw_model *open_in(tw_context *tw, const tw_convert_options *o, tw_err *err)
 {
     if (o->model)
-        return open_weights(o, err);
-    if (twi_is_architecture(o->in)) {
-        twi_zoo_options zoo = zoo_options(o);
-        return twi_open_architecture(o->in, &zoo, o->weights ? o->weights : "imagenet", NULL, 1, NULL, NULL,
-                                     err);
+        return twi_is_architecture(o->model) ? open_network(tw, o, o->model, o->in, err)
+                                             : open_weights(tw, o, err);
+    if (twi_is_architecture(o->in))
+        return open_network(tw, o, o->in, o->weights ? o->weights : "imagenet", err);
+    if (o->by_name || o->skip_mismatch) {
+        twi_fail(err, TW_EINVAL, "%s is for weights that are loaded into a --model",
+                 o->by_name ? "--by-name" : "--skip-mismatch");
+        return NULL;
     }
     if (check_holds_model(o->in, err))
         return NULL;
@@ -127,6 +152,8 @@ static tw_model *open_out(const conversion *c, tw_err *err)
         json_t *config = twi_keras_config(c->model, err);
         m = config ? twi_keras_build(config, c->model->name, err) : NULL;
         json_decref(config);
+        if (m)
+            json_object_update(m->info, c->model->info); // which pixels it is asked about
         if (m && twi_weights_load(m, c->o->out, &loading, &report, err)) {
             twi_model_free(m);
             m = NULL;
@@ -196,10 +223,37 @@ static tw_status tell_json(const conversion *c, int64_t bytes, tw_err *err)
     return text ? TW_OK : TW_ENOMEM;
 }
 
+static int64_t add_size(const char *out, size_t n, const char *fmt, int i)
+{
+    twi_str path = {0};
+    struct stat info = {0};
+    twi_str_add_n(&path, out, n);
+    twi_str_printf(&path, fmt, i);
+    bool is_there = !path.failed && stat(path.text, &info) == 0;
+    twi_str_clear(&path);
+    return is_there ? (int64_t)info.st_size : -1;
+}
+
+// All of it: the members of a folder, the shards beside an index.
+static int64_t bytes_written(const conversion *c)
+{
+    const char *out = c->o->out;
+    size_t n = strlen(out);
+    bool is_folder = c->to->suffix[0] == '/', is_sharded = c->to->beside && c->to->is;
+    int64_t all = is_folder ? add_size(out, n, "model.weights.h5", 0) + add_size(out, n, "config.json", 0)
+                            : add_size(out, n, "", 0);
+    for (int i = 0; is_sharded; i++) {
+        int64_t bytes = add_size(out, n - strlen(c->to->suffix), "_%05d.weights.h5", i);
+        if (bytes < 0)
+            break;
+        all += bytes;
+    }
+    return all;
+}
+
 static tw_status tell(const conversion *c, tw_err *err)
 {
-    struct stat info;
-    int64_t bytes = stat(c->o->out, &info) ? 0 : (int64_t)info.st_size;
+    int64_t bytes = bytes_written(c);
     if (c->o->format == TW_FORMAT_JSON)
         return tell_json(c, bytes, err);
     twi_print(c->tw, "%s: %s, %s, %.1f MB\n", c->o->out, c->to->doc,
@@ -220,14 +274,34 @@ static tw_status settle_size(conversion *c, tw_err *err)
     return c->o->verify ? twi_open_shapes(c->model, c->model, 0, shape, err) : TW_OK;
 }
 
+static tw_status read_shard_size(conversion *c, tw_err *err)
+{
+    if (!c->o->shard_size)
+        return TW_OK;
+    if (!c->to->beside || !c->to->is)
+        return twi_fail(err, TW_EINVAL, "--shard-size is for weights in .weights.json, not for '%s'",
+                        c->o->out);
+    return twi_bytes_read(c->o->shard_size, "--shard-size", &c->shard_bytes, err);
+}
+
+static tw_status save(const conversion *c, tw_err *err)
+{
+    if (c->shard_bytes)
+        return twi_shards_write(c->model, c->o->out, c->shard_bytes, err);
+    return c->to->write_model ? twi_model_save(c->model, c->o->out, err)
+                              : twi_weights_save(c->model, c->o->out, err);
+}
+
 static tw_status convert(conversion *c, tw_err *err)
 {
     tw_status status = check_free(c->o, c->o->out, err);
     c->to = status ? NULL : twi_format_for(c->o->out, err);
-    if (c->to && c->to->beside)
+    if (c->to)
+        status = read_shard_size(c, err);
+    if (c->to && !status && c->to->beside)
         status = check_beside(c, err);
     if (c->to && !status)
-        c->model = open_in(c->o, err);
+        c->model = open_in(c->tw, c->o, err);
     if (!c->model)
         return err->status;
     twi_say(c->tw, "model", "'%s' from %s", c->model->name, c->o->in);
@@ -235,8 +309,7 @@ static tw_status convert(conversion *c, tw_err *err)
     if (!status)
         status = twi_check_cancelled(c->tw, err);
     if (!status)
-        status = c->to->write_model ? twi_model_save(c->model, c->o->out, err)
-                                    : twi_weights_save(c->model, c->o->out, err);
+        status = save(c, err);
     if (!status && c->o->verify)
         status = verify(c, err);
     return status ? status : tell(c, err);

@@ -108,6 +108,31 @@ static void say_loaded(training *t)
         twi_note(t->tw, "left over in %s: %s", from, c->loaded.left_over.text);
 }
 
+// Fine-tuning that frees the whole network lets frozen layers adapt to a new one in front of them: only told then.
+static bool is_mended_later(const tw_train_options *o)
+{
+    return o->fine_tune > 0 && !o->fine_tune_from && !twi_classifier_keeps_frozen(o->freeze);
+}
+
+static tw_status check_surgery(training *t, tw_err *err)
+{
+    twi_surgery found;
+    tw_status status = twi_model_surgery(t->classifier.model, &found, err);
+    if (status)
+        return status;
+    if (found.new_layer && !found.new_learns && is_mended_later(t->o)) {
+        twi_warn(t->tw, "'%s' is new, and frozen layers such as '%s' read what it gives until fine-tuning",
+                 found.new_layer, found.frozen_after_new);
+        return TW_OK;
+    }
+    char *note = NULL;
+    status = twi_model_check_surgery(t->classifier.model, &note, err);
+    if (note)
+        twi_note(t->tw, "%s", note);
+    twi_free(note);
+    return status;
+}
+
 static tw_status build_classifier(training *t, tw_err *err)
 {
     const tw_train_options *o = t->o;
@@ -136,11 +161,7 @@ static tw_status build_classifier(training *t, tw_err *err)
         return status;
     say_classifier(t);
     say_loaded(t);
-    char *note = NULL;
-    status = twi_model_check_surgery(t->classifier.model, &note, err);
-    if (note)
-        twi_note(t->tw, "%s", note);
-    twi_free(note);
+    status = check_surgery(t, err);
     if (status)
         return status;
     if (t->classifier.dropped && *t->classifier.dropped)

@@ -40,7 +40,7 @@ static void add_command(const training *t, const twi_str *advice, twi_str *out)
     twi_str_printf(out, "topwork train %s", t->o->photos);
     if (strcmp(t->o->model, "efficientnet-lite0") != 0)
         twi_str_printf(out, " --model %s", t->o->model);
-    if (strcmp(t->o->head, "gap, dropout:0.2") != 0)
+    if (strcmp(t->o->head, TWI_HEAD_DEFAULT) != 0)
         twi_str_printf(out, " --head \"%s\"", t->o->head);
     twi_str_printf(out, " %s", advice->text);
 }

@@ -149,27 +149,17 @@ void twi_trunk_freeze_norms(tw_model *m)
 
 tw_status twi_trunk_freeze_before(tw_model *m, const char *name, tw_err *err)
 {
-    int n, at = -1;
-    int *order = twi_model_order(m, false, &n, err);
+    const twi_layer *first = twi_model_named(m, name, err);
+    int n = 0, at = 0;
+    int *order = first ? twi_model_order(m, false, &n, err) : NULL;
     if (!order)
-        return TW_ENOMEM;
-    for (int i = 0; i < n && at < 0; i++)
-        if (strcmp(m->layers.at[order[i]]->name, name) == 0)
-            at = i;
-    for (int i = 0; i < at; i++)
+        return first ? TW_ENOMEM : TW_EINVAL;
+    while (at < n && m->layers.at[order[at]] != first)
+        at++;
+    for (int i = 0; at < n && i < at; i++)
         twi_layer_set_trainable(m->layers.at[order[i]], false);
-    tw_status status = TW_OK;
-    if (at < 0) {
-        const char **names = twi_new((size_t)n, sizeof *names, "names", err);
-        for (int i = 0; names && i < n; i++)
-            names[i] = m->layers.at[order[i]]->name;
-        const char *near = names ? twi_str_nearest(name, names, (size_t)n) : NULL;
-        status = twi_fail(err, TW_EINVAL, "no layer '%s' in model '%s'%s%s%s", name, m->name,
-                          near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-        twi_free(names);
-    }
     twi_free(order);
-    return status;
+    return at < n ? TW_OK : twi_fail(err, TW_EINVAL, "'%s' is no layer that could learn first", name);
 }
 
 // ------------------------------------------------------------------------------------------------------------ JSON heads

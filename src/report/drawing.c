@@ -14,7 +14,8 @@ static const char style[] =
     ".label{font-size:13px;font-weight:600}.name{font-size:10.5px;fill:#66717f}.soft{fill:#4a5564}"
     ".shape{fill:#4a5564;font-size:11px}.stage{font-size:14px;font-weight:700}.block{font-size:11.5px;font-"
     "weight:600}"
-    ".word{font-size:10px}.end{text-anchor:end}.mid{text-anchor:middle}.times{font-size:13px;font-weight:700}"
+    ".word{font-size:10px}.legend{font-size:12px}.end{text-anchor:end}.mid{text-anchor:middle}.times{font-"
+    "size:13px;font-weight:700}"
     "rect.page{fill:#fff}rect.stage{fill:#f3f5f8;stroke:#dfe4ea}rect.stage.ice{fill:#eaf3fc;stroke:#bcd8f2}"
     "rect.stage.new{fill:#fff5e8;stroke:#f0a04b;stroke-width:2}rect.block{fill:#fff;fill-opacity:.75;stroke:#"
     "cfd6de}"
@@ -22,7 +23,9 @@ static const char style[] =
     ".tag{fill:#fff;stroke:#d3d9e0}.edge{fill:none;stroke:#8b97a6;stroke-width:1.5}.arrow{marker-end:url(#"
     "tip)}"
     ".skip{fill:none;stroke:#c2255c;stroke-width:2}.cut{stroke:#d9480f;stroke-width:2;stroke-dasharray:7 5}"
-    "text.cut{fill:#d9480f;stroke:none;font-size:13px;font-weight:700}rect.badge{fill:#2b3440}"
+    "text.cut{fill:#d9480f;stroke:#fff;stroke-width:5;stroke-dasharray:none;paint-order:stroke;font-size:"
+    "13px;"
+    "font-weight:700}rect.badge{fill:#2b3440}"
     "text.badge{fill:#fff;font-size:12px;font-weight:700}.new-word{fill:#b45309}.flake{stroke:#2f7fc8;stroke-"
     "width:1.4;"
     "fill:none;stroke-linecap:round}.bar-ice{fill:#8dbfec}.bar-learns{fill:#f0a04b}.bar-plain{fill:#c3cbd5}"
@@ -33,13 +36,6 @@ static const char style[] =
     ".random .strip,.random .dot{fill:#7d8899}.shape .strip,.shape .dot{fill:#aeb7c2}.other .strip,.other "
     ".dot{fill:#5c6773}"
     ".norm .tag{stroke:#b07cd8}.activation .tag{stroke:#e0a100}";
-
-static void add_text(twi_str *out, const char *class_name, double x, double y, const char *text)
-{
-    twi_str_printf(out, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">", class_name, x, y);
-    twi_html_text(out, text);
-    twi_str_add(out, "</text>");
-}
 
 static void add_flake(twi_str *out, double x, double y)
 {
@@ -75,7 +71,7 @@ static void add_cut(const draw *d, const draw_stage *s, const draw_call *last, t
     double y = s->y - 24;
     twi_str_printf(out, "<path class=\"cut\" d=\"M%.1f %.1fH%.1f\"/>", s->x - 12, y, s->x + s->w + 12);
     snprintf(text, sizeof text, "cut after %.80s", last->layer->name);
-    add_text(out, "cut", s->x, y - 8, text);
+    draw_words(out, "cut", 13, s->x, y - 8, text);
     (void)d;
 }
 
@@ -89,19 +85,21 @@ static void add_stage(const draw *d, const draw_stage *s, twi_str *out)
                                           : "",
                    s->x, s->y, s->w, s->h);
     stage_name(d, s, name, soft);
-    add_text(out, s->region == DRAW_HEAD ? "stage new-word" : "stage", s->x + 14, s->y + 21, name);
+    draw_words(out, s->region == DRAW_HEAD ? "stage new-word" : "stage", DRAW_STAGE_TEXT, s->x + 14,
+               s->y + 21, name);
     double right = s->x + s->w - 14;
     if (s->is_frozen) {
         add_flake(out, right - 7, s->y + 16);
         right -= 20;
     }
     if (s->params) {
-        add_text(out, "soft end", right, s->y + 20, twi_str_thousands(params, sizeof params, s->params));
+        draw_words(out, "soft end", 11, right, s->y + 20,
+                   twi_str_thousands(params, sizeof params, s->params));
         right -= twi_html_text_width(params, 11) + 8;
     }
-    double room = s->w / 2 - 28 - twi_html_text_width(name, 14.5);
+    double room = s->w / 2 - 28 - twi_html_text_width(name, DRAW_STAGE_TEXT);
     if (*soft && twi_html_text_width(soft, 11) < room)
-        add_text(out, "soft", s->x + 22 + twi_html_text_width(name, 14.5), s->y + 20, soft);
+        draw_words(out, "soft", 11, s->x + 22 + twi_html_text_width(name, DRAW_STAGE_TEXT), s->y + 20, soft);
     double x = s->x + s->w / 2;
     if (s != d->stages.at)
         twi_str_printf(out, "<path class=\"edge arrow\" d=\"M%.1f %.1fV%.1f\"/>", x, s->y + 4,
@@ -130,7 +128,7 @@ static void add_way(const draw *d, const draw_stage *a, const draw_stage *b, twi
     const draw_call *last = last_of(d, a);
     double x = a->x + a->w / 2, y = a->y + a->h, to = b->x + b->w / 2;
     if (last)
-        add_text(out, "shape", x + 8, y + 15, draw_shape(&last->out, shape));
+        draw_words(out, "shape", 11, x + 8, y + 15, draw_shape(&last->out, shape));
     if (a->column == b->column) {
         twi_str_printf(out, "<path class=\"edge\" d=\"M%.1f %.1fV%.1f\"/>", x, bottom_of(a), b->y + 5);
         return;
@@ -173,12 +171,12 @@ static void add_title(const draw *d, twi_str *out)
     const tw_model *m = d->model;
     count_params(d, &trained, &frozen);
     tw_shape first = twi_model_shape(m, m->inputs.at[0]), last = twi_model_shape(m, m->outputs.at[0]);
-    add_text(out, "title", DRAW_MARGIN, 52, d->options->title ? d->options->title : m->name);
+    draw_words(out, "title", 0, DRAW_MARGIN, 52, d->options->title ? d->options->title : m->name);
     snprintf(line, sizeof line, "%s → %s  ·  %d layers  ·  %s parameters: %s trainable, %s not",
              draw_shape(&first, in), draw_shape(&last, answer), count_layers(m),
              twi_str_thousands(all, sizeof all, trained + frozen),
              twi_str_thousands(yes, sizeof yes, trained), twi_str_thousands(no, sizeof no, frozen));
-    add_text(out, "facts", DRAW_MARGIN, 78, line);
+    draw_words(out, "facts", 0, DRAW_MARGIN, 78, line);
     double width = 380, share = trained + frozen ? (double)frozen / (double)(trained + frozen) : 0;
     twi_str_printf(out,
                    "<rect class=\"bar-ice\" x=\"%d\" y=\"90\" width=\"%.1f\" height=\"7\"/><rect "
@@ -199,10 +197,7 @@ static double entry(legend *l, const char *text, double mark)
         l->x = DRAW_MARGIN;
         l->y += 24;
     }
-    twi_str_printf(l->out, "<text x=\"%.1f\" y=\"%.1f\" style=\"font-size:12px\">", l->x + mark + 8,
-                   l->y + 4);
-    twi_html_text(l->out, text);
-    twi_str_add(l->out, "</text>");
+    draw_words(l->out, "legend", 12, l->x + mark + 8, l->y + 4, text);
     double x = l->x;
     l->x += w;
     return x;
@@ -244,7 +239,7 @@ static void add_legend(const draw *d, twi_str *out, double y, double width, doub
         twi_str_printf(out,
                        "<rect class=\"badge\" x=\"%.1f\" y=\"%.1f\" width=\"28\" height=\"18\" rx=\"9\"/>", x,
                        l.y - 9);
-        add_text(out, "badge mid", x + 14, l.y + 4, "×N");
+        draw_words(out, "badge mid", 12, x + 14, l.y + 4, "×N");
     }
     if (has_frozen) {
         double x = entry(&l, "frozen: keeps what it has learned", 26);
@@ -274,14 +269,14 @@ static void add_end(const draw *d, twi_str *out)
     double x = last->x + last->w / 2, y = last->y + last->h;
     twi_str_printf(out, "<path class=\"edge arrow\" d=\"M%.1f %.1fV%.1f\"/>", x, bottom_of(last), y + 22);
     if (call)
-        add_text(out, "shape", x + 8, y + 16, draw_shape(&call->out, shape));
+        draw_words(out, "shape", 11, x + 8, y + 16, draw_shape(&call->out, shape));
     if (!d->options->cut)
         return;
     twi_str_printf(out, "<path class=\"cut\" d=\"M%.1f %.1fH%.1f\"/>", last->x - 12, y + 32,
                    last->x + last->w + 12);
     snprintf(text, sizeof text, "cut after %.90s: %d %s left out", d->options->cut, d->options->n_dropped,
              d->options->n_dropped == 1 ? "layer" : "layers");
-    add_text(out, "cut", last->x, y + 50, text);
+    draw_words(out, "cut", 13, last->x, y + 50, text);
 }
 
 static void write_body(const draw *d, twi_str *out)

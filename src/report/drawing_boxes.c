@@ -40,13 +40,6 @@ static void open_layer(const draw *d, int unit, int place, const char *more, twi
     twi_str_add(out, "</title>");
 }
 
-static void add_text(twi_str *out, const char *class_name, double x, double y, const char *text)
-{
-    twi_str_printf(out, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">", class_name, x, y);
-    twi_html_text(out, text);
-    twi_str_add(out, "</text>");
-}
-
 // Cuts a text to a width, with "…" at its end.
 static const char *fit(const char *text, double size, double width, char *buf)
 {
@@ -120,7 +113,7 @@ static void add_pill(const draw *d, int unit, const tag *t, double x, double y, 
         twi_str_printf(out,
                        "<rect class=\"tag\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"15\" rx=\"7.5\"/>",
                        x, y, w);
-        add_text(out, "word mid", x + w / 2, y + 11, t->text);
+        draw_words(out, "word mid", 10, x + w / 2, y + 11, t->text);
     }
     twi_str_add(out, "</g>");
 }
@@ -192,7 +185,7 @@ static void add_join(const draw *d, int unit, double x, double y, twi_str *out)
     twi_str_printf(out,
                    "<rect class=\"box\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"12\"/>",
                    left, y, u->w, u->h);
-    add_text(out, "label", at, y + 16.5, label);
+    draw_words(out, "label", 13, at, y + 16.5, label);
     twi_str_add(out, "</g>");
     at += twi_html_text_width(label, 13) + 6;
     int n = find_tags(d, unit, tags);
@@ -215,18 +208,18 @@ static void add_box(const draw *d, int unit, double x, double y, twi_str *out)
     char label[DRAW_TEXT], params[DRAW_TEXT], name[DRAW_TEXT];
     double left = x - u->w / 2, right = left + u->w - 8;
     draw_label(face->layer, is_slim, label);
-    double room = u->w - 26 - twi_html_text_width(label, 13);
+    double room = u->w - 32 - twi_html_text_width(label, 13);
     box_params(d, unit, is_slim ? u->w - 44 : room, params);
     open_layer(d, unit, place_of_face(d, unit), " face", out);
     twi_str_printf(out, "<rect class=\"box\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"5\"/>",
                    left, y, u->w, u->h);
     twi_str_printf(out, "<rect class=\"strip\" x=\"%.1f\" y=\"%.1f\" width=\"4\" height=\"%.1f\" rx=\"2\"/>",
                    left + 3, y + 4, u->h - 8);
-    add_text(out, "label", left + 13, y + 17, label);
+    draw_words(out, "label", 13, left + 13, y + 17, label);
     if (is_slim)
-        add_text(out, "soft", left + 13, y + 33, params);
+        draw_words(out, "soft", 11, left + 13, y + 33, params);
     else if (*params)
-        add_text(out, "soft end", right, y + 17, params);
+        draw_words(out, "soft end", 11, right, y + 17, params);
     twi_str_add(out, "</g>");
     double taken = add_tags(d, unit, right, y + 34, is_slim ? 0 : u->w - 70, out);
     const char *full = face->layer->name;
@@ -234,7 +227,7 @@ static void add_box(const draw *d, int unit, double x, double y, twi_str *out)
     if (full[skip] == '_' && full[skip + 1])
         full += skip + 1;
     if (!is_slim)
-        add_text(out, "name", left + 13, y + 34, fit(full, 10.5, u->w - 26 - taken, name));
+        draw_words(out, "name", 10.5, left + 13, y + 34, fit(full, 10.5, u->w - 26 - taken, name));
 }
 
 // --------------------------------------------------------------------------------------------------------------- lines
@@ -319,7 +312,7 @@ static void add_times(const draw_item *item, double x, double y, twi_str *out)
 {
     char times[32];
     snprintf(times, sizeof times, "×%d", item->times);
-    add_text(out, "times end", x - 34, y + item->h - 7, times);
+    draw_words(out, "times end", 13, x - 34, y + item->h - 7, times);
 }
 
 static void add_split(const draw *d, const draw_item *split, double x, double y, twi_str *out)
@@ -403,7 +396,7 @@ static void add_card(const draw *d, const draw_item *card, double x, double y, t
                        "</title><rect class=\"box\" x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%d\"/><rect "
                        "class=\"strip\" x=\"%.1f\" y=\"%.1f\" width=\"4\" height=\"%d\"/>",
                        left, y, 2 * DRAW_SLIM, DRAW_ROW, left + 3, y + 3, DRAW_ROW - 6);
-        add_text(out, "word", left + 14, y + 13.5, line);
+        draw_words(out, "word", 10, left + 14, y + 13.5, line);
         twi_str_add(out, "</g>");
     }
 }
@@ -446,16 +439,16 @@ static void add_block(const draw *d, const draw_item *item, double x, double y, 
         twi_str_printf(out,
                        "<rect class=\"badge\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"18\" rx=\"9\"/>",
                        right - w - 6, y + 5, w);
-        add_text(out, "badge mid", right - 6 - w / 2, y + 18, times);
+        draw_words(out, "badge mid", 12, right - 6 - w / 2, y + 18, times);
         right -= w + 4;
     }
     draw_count(draw_params(d, item), params);
-    add_text(out, "soft end", right - 9, y + 18, params);
+    draw_words(out, "soft end", 11, right - 9, y + 18, params);
     double room = right - left - 34 - twi_html_text_width(params, 11);
     bool is_card = item->type == DRAW_CARD;
     if (!is_card && room > middle - left - 24)
         room = middle - left - 24;
-    add_text(out, "block", left + 11, y + 18, fit(title, 11.5, room, short_title));
+    draw_words(out, "block", 11.5, left + 11, y + 18, fit(title, 11.5, room, short_title));
     if (!is_card)
         add_line(out, x, y, y + DRAW_BLOCK_HEAD);
     add_item(d, item, x, y + DRAW_BLOCK_HEAD, out);
@@ -475,8 +468,8 @@ void draw_items(const draw *d, const draw_item *first, const draw_item *end, dou
             twi_str_printf(out, "<path class=\"edge arrow\" d=\"M%.1f %.1fV%.1f\"/>", x, y + item->h,
                            y + item->h + DRAW_GAP);
             if (hands_on)
-                add_text(out, "shape", x + 8, y + item->h + DRAW_GAP / 2.0 + 4,
-                         draw_shape(&hands_on->out, shape));
+                draw_words(out, "shape", 11, x + 8, y + item->h + DRAW_GAP / 2.0 + 4,
+                           draw_shape(&hands_on->out, shape));
         }
         y += item->h + DRAW_GAP;
     }

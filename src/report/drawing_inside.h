@@ -118,6 +118,10 @@ const char *draw_tag(const twi_layer *layer, char *buf);        // "BN", "ReLU";
 const char *draw_activation(const twi_layer *layer, char *buf); // of the layer itself; "" for none
 const char *draw_shape(const tw_shape *shape, char *buf);       // "56×56×64"
 const char *draw_count(int64_t n, char *buf);                   // "36.9k"
+// A line of text. With a size it takes the room that was measured for it, whatever face the viewer has: places are laid out by
+// the widths of Helvetica, and the common DejaVu Sans is a sixth wider. size 0: nothing stands beside it.
+void draw_words(twi_str *out, const char *class_name, double size, double x, double y, const char *text);
+#define DRAW_STAGE_TEXT 14.5
 // What a block or stage is called: the beginning that all its layers share, else the name of its last. buf of DRAW_TEXT.
 const char *draw_common_name(const draw *d, const draw_item *first, const draw_item *end, char *buf);
 

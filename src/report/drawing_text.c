@@ -2,6 +2,7 @@
 // drawn under its class name.
 
 #include "report/drawing_inside.h"
+#include "report/html.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -330,4 +331,15 @@ int64_t draw_params(const draw *d, const draw_item *item)
     total t = {.d = d};
     draw_each(item, add_params, &t);
     return t.params;
+}
+
+void draw_words(twi_str *out, const char *class_name, double size, double x, double y, const char *text)
+{
+    twi_str_printf(out, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\"", class_name, x, y);
+    if (size > 0 && strlen(text) > 2) // squeezing shows in a single sign
+        twi_str_printf(out, " textLength=\"%.1f\" lengthAdjust=\"spacingAndGlyphs\"",
+                       twi_html_text_width(text, size));
+    twi_str_add(out, ">");
+    twi_html_text(out, text);
+    twi_str_add(out, "</text>");
 }

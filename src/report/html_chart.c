@@ -41,6 +41,7 @@ double twi_html_text_width(const char *text, double size)
     for (const unsigned char *c = (const unsigned char *)text; *c; c++)
         if ((*c & 0xc0) != 0x80)
             width += strchr("ijltfr.,'|/ ()-", *c) ? 0.32
+                     : *c == 0xc2                  ? 0.32 // "·"
                      : *c >= 0x80                  ? 0.6
                      : strchr("mwMW", *c)          ? 0.86
                      : isupper(*c)                 ? 0.68

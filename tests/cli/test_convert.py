@@ -5,6 +5,7 @@ import os
 import subprocess
 import tempfile
 import unittest
+import zipfile
 from pathlib import Path
 
 from program import run
@@ -38,15 +39,67 @@ class Convert(unittest.TestCase):
             self.assertEqual(out["bytes"], os.path.getsize(self.path(name)))
             start = self.path(name)
 
+    def test_a_folder_is_an_archive_unzipped(self):
+        out = json.loads(self.gives([self.small(), self.path("folder") + "/", "--verify", "--format", "json"]).stdout)
+        self.assertEqual((out["holds"], out["verify"]["largest_difference"]), ("model", 0))
+        self.assertGreater(out["bytes"], 1e6)
+        self.gives([self.path("small.keras"), self.path("again.keras")])
+        with zipfile.ZipFile(self.path("again.keras")) as archive:
+            for member in archive.namelist():
+                self.assertEqual((Path(self.path("folder")) / member).read_bytes(), archive.read(member), member)
+        # What else a folder holds is somebody's: none is written over, not even with --force.
+        self.assertIn("is there already", self.gives([self.path("small.keras"), self.path("folder") + "/", "--force"], 2).stderr)
+        self.gives([self.path("small.keras"), self.path("no/such/folder") + "/"], 7)
+        self.assertEqual(sorted(os.listdir(self.folder.name)), ["again.keras", "folder", "small.keras"])
+
+    def test_shards_are_as_small_as_asked_for(self):
+        start = self.small()
+        text = self.gives([start, self.path("s.weights.json"), "--shard-size", "600k", "--verify"]).stdout
+        self.assertIn("read again: largest difference 0", text)
+        index = json.loads(Path(self.path("s.weights.json")).read_text())
+        shards = sorted(f for f in os.listdir(self.folder.name) if f.startswith("s_"))
+        self.assertEqual(shards, [f"s_{i:05}.weights.h5" for i in range(len(shards))])
+        self.assertGreater(len(shards), 2)
+        named = [n for v in index["weight_map"].values() for n in (v if isinstance(v, list) else [v])]
+        self.assertEqual(sorted(set(named)), shards)
+        for name in shards:
+            self.assertLess(os.path.getsize(self.path(name)), 900e3)  # and HDF5's own
+        self.assertIn("more than the 1000 of a shard", self.gives([start, self.path("t.weights.json"), "--shard-size", "1k"], 2).stderr)
+        self.assertIn("is for weights in .weights.json", self.gives([start, self.path("t.keras"), "--shard-size", "1M"], 2).stderr)
+        self.assertFalse([f for f in os.listdir(self.folder.name) if f.startswith("t")])
+        # A shard is a file of somebody's too.
+        os.remove(self.path("s.weights.json"))
+        self.assertIn("s_00000.weights.h5' is there already", self.gives([start, self.path("s.weights.json")], 2).stderr)
+
     def test_weights_alone_come_back_the_same(self):
         start = self.small()
-        for name in ("small.weights.h5", "small.safetensors"):
+        for name in ("small.weights.h5", "small.safetensors", "small.weights.json", "small.pth"):
             out = json.loads(self.gives([start, self.path(name), "--verify", "--format", "json"]).stdout)
             self.assertEqual((out["holds"], out["verify"]["largest_difference"]), ("weights", 0), name)
             # Weights need the network they belong to, by name or as a file.
             self.assertIn("--model NAME", self.gives([self.path(name), self.path("no.keras")], 3).stderr)
             self.gives([self.path(name), self.path(f"{name}.keras"), "--model", start, "--verify"])
         self.gives([self.path("small.weights.h5"), self.path("named.keras"), "--model", SMALL[0], *SMALL[3:], "--verify"])
+
+    def test_weights_of_a_network_that_takes_pixels_are_compared_on_pixels(self):
+        for name in ("pixels.weights.h5", "pixels.safetensors"):
+            words = ["efficientnet_b0", self.path(name), "--weights", "none", "--input-size", "32", "--classes", "3"]
+            self.assertIn("read again: largest difference 0 over", self.gives([*words, "--verify"]).stdout)
+
+    def test_what_did_not_meet_is_told_and_loaded_as_asked(self):
+        start = self.small()
+        self.gives([SMALL[0], self.path("other.h5"), *SMALL[1:-1], "7"])
+        words = [self.path("other.h5"), self.path("out.keras"), "--model", start, "--force"]
+        self.assertIn("predictions': kernel has shape (1280, 7)", self.gives(words, 3).stderr)
+        self.assertFalse(os.path.exists(self.path("out.keras")))
+        self.assertIn("not loaded from " + words[0] + ": predictions/kernel", self.gives([*words, "--skip-mismatch"]).stderr)
+        self.gives([SMALL[0], self.path("trunk.h5"), *SMALL[1:-2], "--no-top"])
+        words[0] = self.path("trunk.h5")
+        self.assertIn("try  --by-name", self.gives(words, 3).stderr)
+        self.assertIn("not loaded from " + words[0] + ": predictions", self.gives([*words, "--by-name"]).stderr)
+        words = [start, self.path("lower.keras"), "--model", words[0]]
+        self.assertIn("left over in " + start + ": predictions", self.gives([*words, "--by-name"]).stderr)
+        self.assertIn("is for weights", self.gives([start, self.path("x.keras"), "--by-name"], 2).stderr)
 
     def test_c_compiles_without_a_warning_and_checks_itself(self):
         start = self.small()

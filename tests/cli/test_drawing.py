@@ -82,6 +82,24 @@ class Drawing(unittest.TestCase):
                     for x2, y2, w2, h2 in boxes[:i]:
                         self.assertFalse(x < x2 + w2 - .1 and x2 < x + w - .1 and y < y2 + h2 - .1 and y2 < y + h - .1)
 
+    def test_words_beside_each_other_have_a_width_in_every_typeface_and_do_not_touch(self):
+        """Places are laid out by Helvetica's widths; textLength makes a wider face (DejaVu Sans) keep to them."""
+        for network in ["vgg16", "resnet50", "inception_v3", "mobilenet_v2", "efficientnet_b0", "densenet121"]:
+            with self.subTest(network):
+                spans = []
+                for text in self.draw(network, "--top", "--freeze", "first:10").iter(SVG + "text"):
+                    classes = text.get("class").split()
+                    if "title" in classes or "facts" in classes or len(text.text or "") < 3:
+                        continue
+                    x, y, w = float(text.get("x")), float(text.get("y")), float(text.get("textLength"))
+                    self.assertEqual(text.get("lengthAdjust"), "spacingAndGlyphs")
+                    x -= w if "end" in classes else w / 2 if "mid" in classes else 0
+                    spans.append((y, x, x + w, text.text))
+                self.assertGreater(len(spans), 50)
+                for i, (y, left, right, words) in enumerate(spans):
+                    for y2, left2, right2, words2 in spans[:i]:
+                        self.assertFalse(abs(y - y2) < 9 and left < right2 + 1 and left2 < right + 1, (words, words2))
+
     def test_the_same_network_gives_the_same_bytes(self):
         self.draw("inception_v3", "--freeze", "first:100")
         first = self.file.read_bytes()

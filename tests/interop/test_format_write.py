@@ -1,4 +1,7 @@
 """Files written here open in real Keras and predict the same."""
+import os
+import subprocess
+
 import keras
 import numpy as np
 import pytest
@@ -11,14 +14,14 @@ def trainable_flags(model):
     return {layer.name: layer.trainable for layer in layers_of(model) if not isinstance(layer, keras.layers.InputLayer)}
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("suffix", [".keras", ".h5", "/"])
 @pytest.mark.parametrize("make", models.ALL, ids=lambda f: f.__name__)
 def test_saved_again_keras_predicts_and_trains_the_same(make, suffix, tmp_path):
     model, x = make()
     y = expected(model, x)
     assert_lively(y)
     model.save(tmp_path / "m.keras")
-    driver("save", model=tmp_path / "m.keras", to=tmp_path / f"n{suffix}")
+    driver("save", model=tmp_path / "m.keras", to=f"{tmp_path}/n{suffix}")
     again = keras.models.load_model(tmp_path / f"n{suffix}")
     assert_same(expected(again, x), y, 1e-6)
     assert trainable_flags(again) == trainable_flags(model)
@@ -26,16 +29,36 @@ def test_saved_again_keras_predicts_and_trains_the_same(make, suffix, tmp_path):
         [v.path.split("/")[-1] for v in model.trainable_variables]
 
 
+@pytest.mark.parametrize("suffix", [".weights.h5", ".weights.json"])
 @pytest.mark.parametrize("make", models.ALL, ids=lambda f: f.__name__)
-def test_weight_files_load_into_the_same_architecture(make, tmp_path):
+def test_weight_files_load_into_the_same_architecture(make, suffix, tmp_path):
     model, x = make()
     y = expected(model, x)
     model.save(tmp_path / "m.keras")
-    driver("save_weights", model=tmp_path / "m.keras", to=tmp_path / "n.weights.h5")
+    driver("save_weights", model=tmp_path / "m.keras", to=tmp_path / f"n{suffix}")
     other = models.fresh_like(model)
     assert differs(expected(other, x), y) > 1e-3
-    other.load_weights(tmp_path / "n.weights.h5")
+    other.load_weights(tmp_path / f"n{suffix}")
     assert_same(expected(other, x), y, 1e-6)
+
+
+def test_shards_and_the_optimizer_in_them_are_keras_s(tmp_path):
+    model, x = models.frozen_nest()
+    y = np.array([0, 1, 0, 1])
+    model.compile("adam", "binary_crossentropy")
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / "m.keras")
+    largest = max(int(np.prod(v.shape)) * 4 for v in model.weights)
+    subprocess.run([os.environ["TW_PROGRAM"], "convert", tmp_path / "m.keras", tmp_path / "n.weights.json", "--shard-size",
+                    str(largest)], check=True)
+    assert len(list(tmp_path.glob("n_*.weights.h5"))) > 1
+    other = keras.models.load_model(tmp_path / "m.keras")
+    for v in [*other.variables, *other.optimizer.variables]:
+        v.assign(v * 0)
+    other.load_weights(tmp_path / "n.weights.json")
+    assert_same(expected(other, x), expected(model, x), 1e-6)
+    for a, b in zip(other.optimizer.variables, model.optimizer.variables):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
 
 
 ZOO = [("mobilenet_v2:0.35", lambda **o: keras.applications.MobileNetV2(alpha=.35, **o)),

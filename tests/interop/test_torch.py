@@ -114,3 +114,55 @@ def test_a_state_dict_answers_as_its_network_in_keras(tmp_path, monkeypatch):
             continue
         with pytest.raises(AssertionError, match="largest difference"):
             assert_same(ours, y, tolerance)
+
+
+def read(path):
+    """What torch.load(weights_only=True) makes of a file, without torch."""
+    archive = zipfile.ZipFile(path)
+
+    def rebuild(storage, offset, shape, strides, requires_grad, hooks):
+        assert not offset and not requires_grad and not hooks
+        return np.lib.stride_tricks.as_strided(storage, shape, [4 * s for s in strides])
+
+    class Unpickler(pickle.Unpickler):
+        def find_class(self, module, name):
+            return {"collections.OrderedDict": collections.OrderedDict, "torch.FloatStorage": "f32",
+                    "torch._utils._rebuild_tensor_v2": rebuild}[f"{module}.{name}"]
+
+        def persistent_load(self, pid):
+            word, kind, key, where, n = pid
+            assert (word, kind, where) == ("storage", "f32", "cpu")
+            data = np.frombuffer(archive.read(f"archive/data/{key}"), "<f4")
+            assert data.size == n
+            return data
+    return Unpickler(io.BytesIO(archive.read("archive/data.pkl"))).load()
+
+
+def test_what_is_written_is_what_torch_would_have_written(tmp_path):
+    driver("save", zoo="efficientnet-lite0", top=1, input="64,64,3", classes=10, to=tmp_path / "lite.keras")
+    model = keras.models.load_model(tmp_path / "lite.keras")
+    calibrate(model, pictures(6, 64, 64, 3) / 128 - 1)
+    model.save(tmp_path / "lite.keras")
+    subprocess.run([os.environ["TW_PROGRAM"], "convert", tmp_path / "lite.keras", tmp_path / "lite.pth", "--verify"], check=True)
+    state, wanted = read(tmp_path / "lite.pth"), state_dict(model)
+    assert set(state) == set(wanted)
+    for name, values in wanted.items():
+        np.testing.assert_array_equal(state[name], values)
+
+
+def test_networks_of_one_s_own_have_keras_s_names_in_torch_s_words(tmp_path):
+    x = i = keras.Input((8, 8, 3))
+    for layer in (keras.layers.Conv2D(4, 3, name="c"), keras.layers.BatchNormalization(name="b"),
+                  keras.layers.DepthwiseConv2D(3, depth_multiplier=2, name="d"), keras.layers.SeparableConv2D(5, 1, name="s"),
+                  keras.layers.Conv2DTranspose(6, 2, name="t"), keras.layers.Flatten(), keras.layers.Dense(2, name="out")):
+        x = layer(x)
+    model = keras.Model(i, x)
+    model.save(tmp_path / "m.keras")
+    subprocess.run([os.environ["TW_PROGRAM"], "convert", tmp_path / "m.keras", tmp_path / "m.pth", "--verify"], check=True)
+    state, weights = read(tmp_path / "m.pth"), {v.path: np.asarray(v) for v in model.variables}
+    assert list(state) == ["c.weight", "c.bias", "b.weight", "b.bias", "b.running_mean", "b.running_var", "d.weight", "d.bias",
+                           "s.depthwise.weight", "s.pointwise.weight", "s.bias", "t.weight", "t.bias", "out.weight", "out.bias"]
+    for name, path, axes in (("c.weight", "c/kernel", (3, 2, 0, 1)), ("t.weight", "t/kernel", (3, 2, 0, 1)), ("out.weight", "out/kernel", (1, 0)),
+                             ("b.running_var", "b/moving_variance", (0,))):
+        np.testing.assert_array_equal(state[name], weights[path].transpose(axes))
+    np.testing.assert_array_equal(state["d.weight"], weights["d/kernel"].transpose(2, 3, 0, 1).reshape(8, 1, 3, 3))

@@ -191,10 +191,37 @@ static void optimizer_variables_are_counted(void **state)
     tw_err err = {0};
     tw_model *m = nest();
     twi_str text = {0};
-    twi_summary_text(m, &(twi_summary_options){.n_optimizer = 664}, &text, &err);
+    // Iteration (int64), learning rate, two slots of 331 values.
+    twi_view slots[] = {
+        {.dtype = TWI_I64}, {.dtype = TWI_F32}, {.shape = TWI_SHAPE(331)}, {.shape = TWI_SHAPE(331)}};
+    for (size_t i = 0; i < 4; i++) {
+        slots[i].data = twi_new(1, 8, "a slot", &err);
+        twi_vec_push(&m->slots, slots[i], &err);
+    }
+    twi_summary_text(m, &(twi_summary_options){0}, &text, &err);
     expect_ok(err);
     assert_non_null(strstr(text.text, " Optimizer params: 664 (2.60 KB)\n"));
     assert_non_null(strstr(text.text, " Total params: 1,119 ("));
+    twi_str_clear(&text);
+    twi_model_free(m);
+}
+
+// As rich wraps it at 80 columns.
+static void a_long_name_is_cut_to_lines(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = nest();
+    twi_str text = {0};
+    char name[101] = "";
+    memset(name, 'n', 100);
+    twi_free(m->name);
+    m->name = twi_strdup(name, &err);
+    twi_summary_text(m, &(twi_summary_options){0}, &text, &err);
+    expect_ok(err);
+    assert_memory_equal(text.text, "Model: \n\"nnn", 12);
+    assert_int_equal(text.text[8 + 80], '\n');
+    assert_memory_equal(text.text + 8 + 81 + 21, "\"\n", 2);
     twi_str_clear(&text);
     twi_model_free(m);
 }
@@ -240,7 +267,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chain_has_three_columns),     cmocka_unit_test(a_graph_lists_its_connections),
         cmocka_unit_test(nests_are_expanded_when_asked), cmocka_unit_test(optimizer_variables_are_counted),
-        cmocka_unit_test(a_line_too_short_is_refused),   cmocka_unit_test(json_has_layers_and_counts),
+        cmocka_unit_test(a_long_name_is_cut_to_lines),   cmocka_unit_test(a_line_too_short_is_refused),
+        cmocka_unit_test(json_has_layers_and_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

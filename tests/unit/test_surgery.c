@@ -208,6 +208,62 @@ static void unknown_layers_name_the_nearest(void **state)
     expect_error(err, TW_EINVAL, "did you mean 'block2_pool'?");
 }
 
+static tw_model *adapter(bool is_pretrained, bool is_frozen, bool has_adapter);
+
+static void layers_are_named_by_their_place_from_both_ends(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = vgg_like();
+    int n;
+    int *order = twi_model_order(m, false, &n, &err);
+    for (int i = 0; i < n; i++) {
+        char front[16], back[16];
+        snprintf(front, sizeof front, "#%d", i);
+        snprintf(back, sizeof back, "#%d", i - n);
+        assert_ptr_equal(twi_model_named(m, front, &err), m->layers.at[order[i]]);
+        assert_ptr_equal(twi_model_named(m, back, &err), m->layers.at[order[i]]);
+    }
+    expect_ok(err);
+    assert_null(twi_model_named(m, "#99", &err));
+    expect_error(err, TW_EINVAL, "#-1");
+    twi_free(order);
+    twi_model_free(m);
+    // And so does the verb: the last three are fc1, fc2 and the output.
+    expect_layers(&(words){.cut = "#-3", .head = "dense:7:relu", .top = true},
+                  "block1_conv1 block2_conv1 fc1 dense dense_1", "fc1");
+}
+
+static void a_trunk_that_ends_in_numbers_takes_the_head_nobody_chose(void **state)
+{
+    (void)state;
+    expect_layers(&(words){.cut = "fc1"}, "block1_conv1 block2_conv1 fc1 dense", "fc1");
+}
+
+static void freezing_by_a_text_that_names_nothing_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", ",", " , ", "block9_*", "nobody", "#99", "until:nobody"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        tw_err err = {0};
+        tw_model *m = vgg_like();
+        assert_int_equal(twi_model_freeze(m, texts[i], &err), TW_EINVAL);
+        assert_non_null(strstr(err.msg, texts[i][0] == 'b' ? "matches 'block9_*'" : "no"));
+        twi_model_free(m);
+    }
+}
+
+static void patterns_reach_layers_inside_nests(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = adapter(true, false, true);
+    assert_int_equal(twi_model_freeze(m, "conv*", &err), TW_OK);
+    assert_false(twi_model_find(m, "conv1")->is_trainable);
+    assert_true(twi_model_find(m, "adapter")->is_trainable);
+    twi_model_free(m);
+}
+
 // ----------------------------------------------------------------------------------------------------------- the guard
 
 // new conv → frozen pretrained trunk → head, in several states.
@@ -244,6 +300,19 @@ static void new_layers_do_not_learn_in_front_of_frozen_pretrained_ones(void **st
     twi_model_free(m);
 }
 
+static void new_layers_that_are_frozen_themselves_are_refused_there_too(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = adapter(true, true, true);
+    twi_layer_set_trainable(twi_model_find(m, "adapter"), false);
+    assert_int_equal(twi_model_check_surgery(m, NULL, &err), TW_EINVAL);
+    expect_error(
+        err, TW_EINVAL,
+        "new layer 'adapter' would stand in front of pretrained layers that are frozen, such as 'conv1'");
+    twi_model_free(m);
+}
+
 static void the_ways_out_are_ways_out(void **state)
 {
     (void)state;
@@ -251,7 +320,7 @@ static void the_ways_out_are_ways_out(void **state)
     char *note;
     tw_model *behind = adapter(true, true, false), *unfrozen = adapter(true, false, true),
              *nothing_known = adapter(false, true, true), *filled = adapter(true, true, true),
-             *frozen = adapter(true, true, true), *trained = adapter(true, true, true);
+             *trained = adapter(true, true, true);
     assert_int_equal(twi_model_check_surgery(behind, &note, &err), TW_OK);
     assert_null(note);
     assert_int_equal(twi_model_check_surgery(unfrozen, &note, &err), TW_OK);
@@ -265,8 +334,6 @@ static void the_ways_out_are_ways_out(void **state)
     assert_int_equal(twi_model_check_surgery(filled, &note, &err), TW_OK);
     assert_non_null(strstr(note, "'adapter' learns in front of frozen layers, such as 'conv1'"));
     twi_free(note);
-    twi_layer_set_trainable(twi_model_find(frozen, "adapter"), false);
-    assert_int_equal(twi_model_check_surgery(frozen, NULL, &err), TW_OK);
     twi_model_mark_trained(trained, &err);
     assert_int_equal(twi_model_check_surgery(trained, NULL, &err), TW_OK);
     expect_ok(err);
@@ -274,7 +341,6 @@ static void the_ways_out_are_ways_out(void **state)
     twi_model_free(unfrozen);
     twi_model_free(nothing_known);
     twi_model_free(filled);
-    twi_model_free(frozen);
     twi_model_free(trained);
 }
 
@@ -386,7 +452,12 @@ int main(void)
         cmocka_unit_test(a_deeper_network_grows_on_kept_lower_layers),
         cmocka_unit_test(a_cut_inside_the_trunk_of_an_earlier_run_is_found),
         cmocka_unit_test(unknown_layers_name_the_nearest),
+        cmocka_unit_test(layers_are_named_by_their_place_from_both_ends),
+        cmocka_unit_test(a_trunk_that_ends_in_numbers_takes_the_head_nobody_chose),
+        cmocka_unit_test(freezing_by_a_text_that_names_nothing_is_refused),
+        cmocka_unit_test(patterns_reach_layers_inside_nests),
         cmocka_unit_test(new_layers_do_not_learn_in_front_of_frozen_pretrained_ones),
+        cmocka_unit_test(new_layers_that_are_frozen_themselves_are_refused_there_too),
         cmocka_unit_test(the_ways_out_are_ways_out),
         cmocka_unit_test(pretrained_layers_may_learn_in_front_of_frozen_ones_with_a_note),
         cmocka_unit_test(normalisation_frozen_among_layers_that_learn_is_no_reason),
