@@ -308,7 +308,7 @@ typedef struct tw_sweep_options {
     int64_t epochs, batch_size, patience;
     double val_split;
     int64_t seed, threads;
-    const char *cache, *output_dir;
+    const char *cache, *cache_limit, *output_dir;
     int format;
 } tw_sweep_options;
 TW_API extern const tw_field tw_sweep_fields[];
@@ -337,7 +337,9 @@ typedef struct tw_evaluate_options {
     bool exact_decode;
 } tw_evaluate_options;
 TW_API extern const tw_field tw_evaluate_fields[];
-// Loss, accuracy, per-class table and confusion matrix of a model on labelled photos.
+// Loss, accuracy, per-class table and confusion matrix of a model on labelled photos. The loss is Keras's: the one the model was
+// trained with (a model that does not say: cross-entropy), penalties included; batch_size matters only where an orthogonal
+// activity regularizer looks at batches as a whole.
 TW_API tw_status tw_evaluate(tw_context *tw, const tw_evaluate_options *options, tw_err *err);
 
 typedef struct tw_summary_options {
@@ -787,6 +789,13 @@ typedef struct tw_fit_options {
     bool keep_last;          // keep the weights of the last epoch
     bool new_in_front; // let new layers learn in front of frozen pretrained ones (else refused: TW_EINVAL)
     const char *cache; // folder of the feature cache; NULL: the user's; "off": none
+    const char *
+        cache_limit; // what the feature cache may hold, as "2G": the least recently used goes first; NULL: 10 GB, or
+                     // a tenth of the free disk
+    // What the process may take, as "2G" or "500M"; NULL: what is free. A step that would take more keeps fewer activations and
+    // computes the others again: the same numbers to the last bit, for more time, which a note says. What does not fit even so
+    // is refused before anything is begun: TW_ENOMEM with the batch size that would fit.
+    const char *memory;
     const char *precision; // of the frozen part: NULL or "f32", "exact" (direct sums only), "bf16"
     // After each epoch; false stops. Called in the thread that called tw_fit.
     bool (*on_epoch)(void *arg, const tw_epoch *epoch);
@@ -807,14 +816,17 @@ TW_API void tw_history_free(tw_history *history);
 // How good a model is on samples whose classes are known. Yours: tw_scores_free.
 typedef struct tw_scores {
     int64_t n, n_classes, n_skipped; // measured; classes; photos that could not be read
-    double loss, accuracy;           // of the compiled loss (else cross-entropy), penalties included
-    double low, high;                // 95 % interval of the accuracy (Wilson)
-    const int64_t *confusion;        // [n_classes × n_classes], row = true class, column = answer
+    double loss, accuracy; // of the compiled loss (else cross-entropy), penalties included as in Keras
+    double penalty;        // part of the loss: what regularizers of trainable weights and of activities add
+    double low, high;      // 95 % interval of the accuracy (Wilson)
+    const int64_t *confusion; // [n_classes × n_classes], row = true class, column = answer
 } tw_scores;
 typedef struct tw_use_options {
     tw_model *model;
     tw_dataset *data;
-    int64_t batch_size;    // of samples in memory; 0: 32
+    // Of samples in memory, and of photos where an orthogonal activity regularizer looks at batches as a whole: the loss then
+    // depends on it, as in Keras. 0: 32.
+    int64_t batch_size;
     const char *precision; // NULL or "f32", "exact", "bf16"
     tw_err *err;
 } tw_use_options;

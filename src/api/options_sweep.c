@@ -25,6 +25,7 @@ const tw_field tw_sweep_fields[] = {
     {TWI_INT("seed", "of every random number", sweep, seed, 0, TWI_SEED_MAX), .otherwise = "1"},
     TWI_OPTION_THREADS(sweep),
     TWI_OPTION_CACHE(sweep),
+    TWI_OPTION_CACHE_LIMIT(sweep),
     {TWI_TEXT("output_dir", "folder of the runs and the table; one that is there is gone on with [runs/sweep]", sweep, output_dir),
         .value = "DIR"},
     TWI_OPTION_FORMAT(sweep),

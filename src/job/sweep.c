@@ -153,6 +153,7 @@ static tw_status fill_options(sweep *s, int run, const char *dir, tw_train_optio
     t->seed = o->seed;
     t->threads = o->threads;
     t->cache = o->cache;
+    t->cache_limit = o->cache_limit;
     t->output_dir = dir;
     t->resume = true;
     for (int i = 0; !status && i < s->n_axes; i++)
