@@ -186,6 +186,10 @@ TW_API tw_status tw_fields_default(const tw_field *fields, void *object, tw_aren
 // values: TW_EINVAL naming the key; no JSON: TW_EMALFORMED.
 TW_API tw_status tw_fields_read(const tw_field *fields, void *object, const char *path, tw_arena *arena,
                                 tw_err *err);
+// The same for a file that holds options of another table too (a sweep's, and those of its runs): keys that only `rest` knows are
+// left to whoever reads them.
+TW_API tw_status tw_fields_read_part(const tw_field *fields, const tw_field *rest, void *object,
+                                     const char *path, tw_arena *arena, tw_err *err);
 // Whether an object may be used: required members set, numbers in range, choices known, nothing asked for that is not
 // served yet. Every verb checks its options with it.
 TW_API tw_status tw_fields_check(const tw_field *fields, const void *object, tw_err *err);
@@ -302,8 +306,9 @@ TW_API tw_status tw_train(tw_context *tw, const tw_train_options *options, tw_er
 
 typedef struct tw_sweep_options {
     const char *photos;
-    const char *grid;   // "dropout=0,0.2,0.5 l2=0,1e-4"
-    const char *config; // JSON file with options of train
+    const char *grid; // "dropout=0,0.2,0.5 l2=0,1e-4"
+    const char *
+        config; // JSON file with options of train, such as a run's args.json; those that are members here count as here
     const char *model, *weights, *head, *optimizer, *lr;
     int64_t epochs, batch_size, patience;
     double val_split;
@@ -312,7 +317,8 @@ typedef struct tw_sweep_options {
     int format;
 } tw_sweep_options;
 TW_API extern const tw_field tw_sweep_fields[];
-// Many heads and settings on the same cached features: a table, best first. A sweep that was stopped goes on.
+// Many heads and settings on the same cached features: a table, best first, and a report. Runs go on side by side. A sweep that was
+// stopped goes on. TW_EFAILED: some runs could not be done, which the table tells.
 TW_API tw_status tw_sweep(tw_context *tw, const tw_sweep_options *options, tw_err *err);
 
 typedef struct tw_predict_options {
@@ -423,7 +429,7 @@ TW_API extern const tw_field tw_fetch_fields[];
 TW_API tw_status tw_fetch(tw_context *tw, const tw_fetch_options *options, tw_err *err);
 
 typedef struct tw_report_options {
-    const char *run; // a run directory
+    const char *run; // a run directory, or that of a sweep
 } tw_report_options;
 TW_API extern const tw_field tw_report_fields[];
 // (Re)writes <run>/report.html from the files of the run; prints its path.
