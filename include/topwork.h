@@ -186,6 +186,10 @@ TW_API tw_status tw_fields_default(const tw_field *fields, void *object, tw_aren
 // values: TW_EINVAL naming the key; no JSON: TW_EMALFORMED.
 TW_API tw_status tw_fields_read(const tw_field *fields, void *object, const char *path, tw_arena *arena,
                                 tw_err *err);
+// The same for a file that holds options of another table too (a sweep's, and those of its runs): keys that only `rest` knows are
+// left to whoever reads them.
+TW_API tw_status tw_fields_read_part(const tw_field *fields, const tw_field *rest, void *object,
+                                     const char *path, tw_arena *arena, tw_err *err);
 // Whether an object may be used: required members set, numbers in range, choices known, nothing asked for that is not
 // served yet. Every verb checks its options with it.
 TW_API tw_status tw_fields_check(const tw_field *fields, const void *object, tw_err *err);
@@ -302,17 +306,19 @@ TW_API tw_status tw_train(tw_context *tw, const tw_train_options *options, tw_er
 
 typedef struct tw_sweep_options {
     const char *photos;
-    const char *grid;   // "dropout=0,0.2,0.5 l2=0,1e-4"
-    const char *config; // JSON file with options of train
+    const char *grid; // "dropout=0,0.2,0.5 l2=0,1e-4"
+    const char *
+        config; // JSON file with options of train, such as a run's args.json; those that are members here count as here
     const char *model, *weights, *head, *optimizer, *lr;
     int64_t epochs, batch_size, patience;
     double val_split;
     int64_t seed, threads;
-    const char *cache, *output_dir;
+    const char *cache, *cache_limit, *output_dir;
     int format;
 } tw_sweep_options;
 TW_API extern const tw_field tw_sweep_fields[];
-// Many heads and settings on the same cached features: a table, best first. A sweep that was stopped goes on.
+// Many heads and settings on the same cached features: a table, best first, and a report. Runs go on side by side. A sweep that was
+// stopped goes on. TW_EFAILED: some runs could not be done, which the table tells.
 TW_API tw_status tw_sweep(tw_context *tw, const tw_sweep_options *options, tw_err *err);
 
 typedef struct tw_predict_options {
@@ -337,7 +343,9 @@ typedef struct tw_evaluate_options {
     bool exact_decode;
 } tw_evaluate_options;
 TW_API extern const tw_field tw_evaluate_fields[];
-// Loss, accuracy, per-class table and confusion matrix of a model on labelled photos.
+// Loss, accuracy, per-class table and confusion matrix of a model on labelled photos. The loss is Keras's: the one the model was
+// trained with (a model that does not say: cross-entropy), penalties included; batch_size matters only where an orthogonal
+// activity regularizer looks at batches as a whole.
 TW_API tw_status tw_evaluate(tw_context *tw, const tw_evaluate_options *options, tw_err *err);
 
 typedef struct tw_summary_options {
@@ -423,7 +431,7 @@ TW_API extern const tw_field tw_fetch_fields[];
 TW_API tw_status tw_fetch(tw_context *tw, const tw_fetch_options *options, tw_err *err);
 
 typedef struct tw_report_options {
-    const char *run; // a run directory
+    const char *run; // a run directory, or that of a sweep
 } tw_report_options;
 TW_API extern const tw_field tw_report_fields[];
 // (Re)writes <run>/report.html from the files of the run; prints its path.
@@ -790,6 +798,13 @@ typedef struct tw_fit_options {
     bool keep_last;          // keep the weights of the last epoch
     bool new_in_front; // let new layers stand in front of frozen pretrained ones (else refused: TW_EINVAL)
     const char *cache; // folder of the feature cache; NULL: the user's; "off": none
+    const char *
+        cache_limit; // what the feature cache may hold, as "2G": the least recently used goes first; NULL: 10 GB, or
+                     // a tenth of the free disk
+    // What the process may take, as "2G" or "500M"; NULL: what is free. A step that would take more keeps fewer activations and
+    // computes the others again: the same numbers to the last bit, for more time, which a note says. What does not fit even so
+    // is refused before anything is begun: TW_ENOMEM with the batch size that would fit.
+    const char *memory;
     const char *precision; // of the frozen part: NULL or "f32", "exact" (direct sums only), "bf16"
     // After each epoch; false stops. Called in the thread that called tw_fit.
     bool (*on_epoch)(void *arg, const tw_epoch *epoch);
@@ -810,14 +825,17 @@ TW_API void tw_history_free(tw_history *history);
 // How good a model is on samples whose classes are known. Yours: tw_scores_free.
 typedef struct tw_scores {
     int64_t n, n_classes, n_skipped; // measured; classes; photos that could not be read
-    double loss, accuracy;           // of the compiled loss (else cross-entropy), penalties included
-    double low, high;                // 95 % interval of the accuracy (Wilson)
-    const int64_t *confusion;        // [n_classes × n_classes], row = true class, column = answer
+    double loss, accuracy; // of the compiled loss (else cross-entropy), penalties included as in Keras
+    double penalty;        // part of the loss: what regularizers of trainable weights and of activities add
+    double low, high;      // 95 % interval of the accuracy (Wilson)
+    const int64_t *confusion; // [n_classes × n_classes], row = true class, column = answer
 } tw_scores;
 typedef struct tw_use_options {
     tw_model *model;
     tw_dataset *data;
-    int64_t batch_size;    // of samples in memory; 0: 32
+    // Of samples in memory, and of photos where an orthogonal activity regularizer looks at batches as a whole: the loss then
+    // depends on it, as in Keras. 0: 32.
+    int64_t batch_size;
     const char *precision; // NULL or "f32", "exact", "bf16"
     tw_err *err;
 } tw_use_options;

@@ -236,6 +236,12 @@ static tw_status read_key(const tw_field *fields, void *object, const char *key,
 
 tw_status tw_fields_read(const tw_field *fields, void *object, const char *path, tw_arena *arena, tw_err *err)
 {
+    return tw_fields_read_part(fields, NULL, object, path, arena, err);
+}
+
+tw_status tw_fields_read_part(const tw_field *fields, const tw_field *rest, void *object, const char *path,
+                              tw_arena *arena, tw_err *err)
+{
     if (!object || !path || !arena)
         return twi_fail(err, TW_EINVAL, "an object, a path and an arena are needed");
     tw_err own = {0};
@@ -248,7 +254,8 @@ tw_status tw_fields_read(const tw_field *fields, void *object, const char *path,
     json_t *value;
     json_object_foreach(config, key, value)
     {
-        if (!status)
+        bool is_of_rest = !twi_field_find(fields, key) && twi_field_find(rest, key);
+        if (!status && !is_of_rest)
             status = read_key(fields, object, key, value, path, arena, &own);
     }
     json_decref(config);

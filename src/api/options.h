@@ -38,6 +38,8 @@ extern const char *const twi_option_table_formats[]; // text, json, csv
     {TWI_CHOICE("format", "how results are written", s, format, twi_option_formats), .otherwise = "text"}
 #define TWI_OPTION_CACHE(s) \
     {TWI_TEXT("cache", "folder of the feature cache, or 'off' [the user's cache folder]", s, cache), .value = "DIR|off"}
+#define TWI_OPTION_CACHE_LIMIT(s) \
+    {TWI_TEXT("cache_limit", "what the feature cache may hold, the least recently used goes first [10 GB, or a tenth of the free disk]", s, cache_limit), .value = "SIZE"}
 // clang-format on
 
 #endif

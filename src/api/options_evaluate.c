@@ -17,7 +17,7 @@ const tw_field tw_evaluate_fields[] = {
     TWI_OPTION_PREPROCESS(evaluate),
     TWI_OPTION_EXACT_DECODE(evaluate),
     TWI_OPTION_PRECISION(evaluate),
-    {TWI_INT("batch_size", "photos at once", evaluate, batch_size, 1, 65536), .otherwise = "32"},
+    {TWI_INT("batch_size", "photos a batch: of matter only to an orthogonal activity regularizer, whose penalty depends on it", evaluate, batch_size, 1, 65536), .otherwise = "32"},
     TWI_OPTION_THREADS(evaluate),
     {0}};
 // clang-format on

@@ -12,7 +12,7 @@ const tw_field tw_sweep_fields[] = {
         .value = "PHOTOS", .flags = TW_FIELD_REQUIRED | TW_FIELD_ARGUMENT},
     {TWI_TEXT("grid", "options of train with their values: 'dropout=0,0.2,0.5 l2=0,1e-4'; heads are parted by |", sweep, grid),
         .value = "SPEC", .flags = TW_FIELD_REQUIRED},
-    {TWI_TEXT("config", "JSON file with further options of train", sweep, config), .value = "FILE.json"},
+    {TWI_TEXT("config", "JSON file with any options of train, such as a run's args.json; flags win", sweep, config), .value = "FILE.json"},
     {TWI_TEXT("model", "pretrained network or model file", sweep, model), .otherwise = "efficientnet-lite0", .value = "NAME|FILE"},
     {TWI_TEXT("weights", "what the network starts from", sweep, weights), .otherwise = "imagenet", .value = "imagenet|none|FILE"},
     {TWI_TEXT("head", "new layers", sweep, head), .otherwise = TWI_HEAD_DEFAULT, .value = "SPEC"},
@@ -26,7 +26,8 @@ const tw_field tw_sweep_fields[] = {
     {TWI_INT("seed", "of every random number", sweep, seed, 0, TWI_SEED_MAX), .otherwise = "1"},
     TWI_OPTION_THREADS(sweep),
     TWI_OPTION_CACHE(sweep),
-    {TWI_TEXT("output_dir", "folder of the runs and the table; one that is there is gone on with [runs/sweep]", sweep, output_dir),
+    TWI_OPTION_CACHE_LIMIT(sweep),
+    {TWI_TEXT("output_dir", "folder of the runs and the table; the same sweep goes on there [the first free of runs/sweep, runs/sweep-2 …]", sweep, output_dir),
         .value = "DIR"},
     TWI_OPTION_FORMAT(sweep),
     {0}};

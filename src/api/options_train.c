@@ -101,7 +101,7 @@ const tw_field tw_train_fields[] = {
     {TWI_INT("threads", "worker threads [one per core]", train, threads, 0, 1024), .group = "speed and memory"},
     TWI_OPTION_PRECISION(train),
     TWI_OPTION_CACHE(train),
-    {TWI_TEXT("cache_limit", "what the feature cache may hold, the least recently used goes first [10 GB, or a tenth of the free disk]", train, cache_limit), .value = "SIZE"},
+    TWI_OPTION_CACHE_LIMIT(train),
     {TWI_TEXT("memory", "take no more, as 2G or 500M: fewer activations are kept, or it is refused [what is free]", train, memory), .value = "LIMIT"},
     {TWI_TEXT("plan", "compute features exactly as another run did, by its plan.json", train, plan), .value = "FILE"},
     {0}};

@@ -17,7 +17,8 @@ typedef struct cli_verb {
     const char *name, *doc; // doc: one line
     const char *examples;   // lines
     const tw_field *fields;
-    size_t size;         // of the struct the fields fill
+    const tw_field *config_fields; // of another verb, whose options a --config file may hold too; NULL: none
+    size_t size;                   // of the struct the fields fill
     bool streams_events; // with --format json, events are what it gives: one a line on standard output
     tw_status (*run)(cli *c, const void *options);
 } cli_verb;

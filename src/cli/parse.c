@@ -137,7 +137,8 @@ static tw_status take_flag(cli *c, char **argv, int *at, bool is_only_config)
     }
     if (is_only_config)
         return strcmp(f.row->key, "config") == 0 && f.object == c->options
-                   ? tw_fields_read(c->verb->fields, c->options, value, c->arena, &c->err)
+                   ? tw_fields_read_part(c->verb->fields, c->verb->config_fields, c->options, value, c->arena,
+                                         &c->err)
                    : TW_OK;
     clear_twin(c, &f);
     return tw_field_set(f.row, f.object, value ? value : "", f.name, c->arena, &c->err);

@@ -118,8 +118,9 @@ tw_status twi_compile_read(const tw_model *m, twi_compiled *c, tw_err *err)
 tw_status twi_compiled_loss(const tw_model *m, int64_t k, tw_setting *loss, tw_err *err)
 {
     const json_t *value = json_object_get(m->compile, "loss");
-    if (k && (!value || json_is_null(value)))
-        return twi_setting_text(loss, k == 1 ? "binary_crossentropy" : "categorical_crossentropy",
-                                &loss_field, "loss", err);
+    if (k && (!value || json_is_null(value))) {
+        const char *otherwise = k == 1 ? "binary_crossentropy" : "categorical_crossentropy";
+        return twi_setting_text(loss, twi_info_text(m, "loss", otherwise), &loss_field, "loss", err);
+    }
     return read_compiled(m, &loss_field, loss, err);
 }

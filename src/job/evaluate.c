@@ -1,8 +1,10 @@
 // topwork evaluate: how good a model is on photos whose classes are known.
 
 #include "job/job.h"
+#include "job/learn.h"
 #include "job/memory.h"
 #include "job/open.h"
+#include "job/penalties.h"
 #include "report/report.h"
 
 #include <ctype.h>
@@ -17,6 +19,9 @@ typedef struct evaluation {
     twi_vec(const char *) labels; // the model's, in its order; NULL-ended for matching
     twi_progress stage;
     int64_t n_bad;
+    float *share;    // [photos] what activities add to the loss, or NULL: not to be told photo by photo
+    double penalty;  // what all regularizers add
+    tw_setting loss; // the model's
 } evaluation;
 
 // ---------------------------------------------------------------------------------------------------------------- names
@@ -103,6 +108,9 @@ static tw_status answer(evaluation *e, twi_predictor *p, float *answers, int32_t
         paths[i] = e->photos.at.at[i].path;
     if (!status)
         status = twi_predictor_run(p, (int64_t)all, paths, answers, reason, err);
+    if (!status && !e->share)
+        status = twi_penalties_of_photos(e->model, &e->recipe, (int64_t)all, paths, reason, e->o->batch_size,
+                                         twi_threads(e->tw, e->o->threads), &e->penalty, err);
     *n = 0;
     for (size_t i = 0; !status && i < all; i++) {
         if (reason[i]) {
@@ -110,6 +118,8 @@ static tw_status answer(evaluation *e, twi_predictor *p, float *answers, int32_t
             e->n_bad++;
             continue;
         }
+        if (e->share)
+            e->share[*n] = e->share[i];
         memmove(answers + *n * k, answers + (int64_t)i * k, (size_t)k * sizeof *answers);
         label[(*n)++] = e->photos.at.at[i].label;
     }
@@ -139,18 +149,33 @@ static tw_status print(evaluation *e, const twi_evaluation *result, tw_err *err)
     return status;
 }
 
+// Keras's meaning: the loss the model was compiled with. One that is not known here does not keep anybody from the rest.
+static tw_status choose_loss(evaluation *e, int64_t k, tw_err *err)
+{
+    tw_err own = {0};
+    if (!twi_compiled_loss(e->model, k, &e->loss, &own))
+        return TW_OK;
+    e->loss = (tw_setting){.kind = NULL};
+    twi_note(e->tw, "%s: the loss shown is cross-entropy instead", own.msg);
+    const tw_field field = {
+        .key = "loss", .type = TW_FIELD_SETTING, .find = twi_loss_find, .names = twi_loss_names};
+    return twi_setting_text(&e->loss, k == 1 ? "binary_crossentropy" : "categorical_crossentropy", &field,
+                            "loss", err);
+}
+
 static tw_status measure(evaluation *e, twi_predictor *p, tw_err *err)
 {
     int64_t k = twi_predictor_outputs(p), n = 0, n_classes = k == 1 ? 2 : k;
-    tw_setting loss = {.kind = twi_loss_find(k == 1 ? "binary_crossentropy" : "categorical_crossentropy")};
     float *answers = twi_new(e->photos.at.n * (size_t)k, sizeof *answers, "answers", err);
     int32_t *label = twi_new(e->photos.at.n, sizeof *label, "labels", err);
     twi_evaluation result = {0};
     tw_status status = answers && label ? answer(e, p, answers, label, &n, err) : TW_ENOMEM;
     if (!status && !n)
         status = twi_fail(err, TW_EUNUSABLE, "none of the photos could be read");
+    if (!status && e->share)
+        e->penalty = twi_penalties_sum(e->model, n, e->share, err);
     if (!status)
-        status = twi_evaluate(answers, k, label, n, n_classes, &loss, &result, err);
+        status = twi_evaluate(answers, k, label, n, n_classes, &e->loss, e->penalty, &result, err);
     if (!status)
         status = print(e, &result, err);
     twi_evaluation_clear(&result);
@@ -191,7 +216,14 @@ static tw_status run(evaluation *e, tw_err *err)
     status = twi_open_recipe(e->model, o->preprocess, o->exact_decode, &e->recipe, err);
     if (status)
         return status;
-    twi_predict_options predict = {.recipe = &e->recipe,
+    bool is_joint = false;
+    status = twi_penalties_are_joint(e->model, &is_joint, err);
+    if (!status && !is_joint && !(e->share = twi_new(e->photos.at.n, sizeof *e->share, "penalties", err)))
+        status = TW_ENOMEM;
+    if (status)
+        return status;
+    twi_predict_options predict = {.penalty = e->share,
+                                   .recipe = &e->recipe,
                                    .precision = o->precision == 1   ? TWI_EXACT
                                                 : o->precision == 3 ? TWI_BRAIN
                                                                     : TWI_PRECISE,
@@ -207,6 +239,8 @@ static tw_status run(evaluation *e, tw_err *err)
     int64_t k = twi_predictor_outputs(p);
     status = collect_labels(e, k == 1 ? 2 : k, err);
     if (!status)
+        status = choose_loss(e, k, err);
+    if (!status)
         status = match_classes(e, err);
     if (!status) {
         twi_progress_begin(&e->stage, e->tw, "evaluate", (int64_t)e->photos.at.n, "photos", NULL);
@@ -221,6 +255,7 @@ tw_status twi_job_evaluate(tw_context *tw, const tw_evaluate_options *o, tw_err 
     evaluation e = {.tw = tw, .o = o};
     tw_err own = {0};
     run(&e, &own);
+    twi_free(e.share);
     twi_vec_clear(&e.labels);
     twi_photos_clear(&e.photos);
     twi_model_free(e.model);

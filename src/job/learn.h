@@ -20,7 +20,8 @@ tw_status twi_compile(tw_model *m, const tw_compile_options *o, tw_err *err);
 tw_status twi_compile_store(tw_model *m, const twi_compiled *c, tw_err *err);
 // TW_EINVAL: not compiled.
 tw_status twi_compile_read(const tw_model *m, twi_compiled *c, tw_err *err);
-// Not compiled: binary cross-entropy for k = 1 output, else categorical; k = 0: TW_EINVAL.
+// Not compiled: what `topwork train --loss` left in the model, else binary cross-entropy for k = 1 output, else categorical; k = 0:
+// TW_EINVAL.
 tw_status twi_compiled_loss(const tw_model *m, int64_t k, tw_setting *loss, tw_err *err);
 
 // fit.c

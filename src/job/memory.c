@@ -2,6 +2,7 @@
 
 #include "job/memory.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -40,6 +41,34 @@ int twi_memory_workers(const twi_need *need, int wanted, int64_t limit)
     while (n > 1 && twi_memory_all(need, n) > bytes)
         n--;
     return n;
+}
+
+// What the process holds differs a little from one start to the next, so not all of the room is used.
+tw_status twi_memory_lower(const tw_model *m, const twi_fit_size *size, twi_fit_options *o, int64_t limit,
+                           twi_need *need, tw_err *err)
+{
+    twi_need less = {0};
+    int64_t room = twi_memory_room(limit).bytes, over = twi_memory_all(need, o->threads) - (room - room / 32);
+    if (over <= 0)
+        return TW_OK;
+    o->run_limit = need->run > over ? need->run - over : 1;
+    tw_status status = twi_need_fit(m, size, o, &less, err);
+    if (!status && less.run < need->run)
+        *need = less;
+    else
+        o->run_limit = 0;
+    return status;
+}
+
+void twi_memory_say_lowered(tw_context *tw, const char *what, int64_t limit, double more_time)
+{
+    char text[32];
+    twi_room room = twi_memory_room(limit);
+    twi_note(tw,
+             "%s keeps a part of its activations, and the others are recomputed on the way back, to stay "
+             "below %s (%s): the same numbers, and about %.0f %% more time a step",
+             what, twi_bytes_text(text, sizeof text, room.used + room.bytes), room.why,
+             fmax(1, 100 * more_time));
 }
 
 tw_status twi_memory_fit_predictor(twi_predictor *p, int wanted, tw_err *err)

@@ -58,7 +58,8 @@ static tw_status write_results(training *t, tw_err *err)
                      .dropped = t->dropped,
                      .reading = t->reading.n ? t->reading.text : NULL,
                      .readings = t->readings,
-                     .is_interrupted = t->is_interrupted};
+                     .is_interrupted = t->is_interrupted,
+                     .is_diverged = t->is_diverged};
     for (int i = 0; i < t->n_phases; i++)
         r.phase[i] = (twi_phase){.name = phase_names[i],
                                  .history = &t->history[i],

@@ -6,7 +6,6 @@
 #include "job/memory.h"
 #include "job/training.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { SMALLEST = 8 }; // of --batch-size auto
@@ -20,22 +19,6 @@ typedef struct phase_need {
     int64_t run_limit; // of a step; 0: everything is kept
     double more_time;  // what that costs, as a part of a step
 } phase_need;
-
-// Where a fit needs more than there is, activations are kept only as far as there is room, less a little: what the process
-// holds differs from one start to the next.
-static tw_status lower(training *t, const twi_fit_size *size, twi_fit_options *o, twi_need *fit, tw_err *err)
-{
-    twi_need less = {0};
-    int64_t room = twi_memory_room(t->memory).bytes,
-            over = twi_memory_all(fit, t->threads) - (room - room / 32);
-    o->run_limit = fit->run > over ? fit->run - over : 1;
-    tw_status status = twi_need_fit(t->classifier.model, size, o, &less, err);
-    if (!status && less.run < fit->run)
-        *fit = less;
-    else
-        o->run_limit = 0;
-    return status;
-}
 
 // With this batch size.
 static tw_status find_need(training *t, twi_phase_number phase, int64_t batch_size, bool may_recompute,
@@ -59,7 +42,7 @@ static tw_status find_need(training *t, twi_phase_number phase, int64_t batch_si
     if (!status && !from.is_all) // which is an error of its own
         status = twi_need_fit(m, &size, &o, &fit, err);
     if (!status && may_recompute && twi_memory_all(&fit, t->threads) > twi_memory_room(t->memory).bytes)
-        status = lower(t, &size, &o, &fit, err);
+        status = twi_memory_lower(m, &size, &o, t->memory, &fit, err);
     if (status)
         return status;
     *need = (phase_need){.workers = twi_memory_workers(&features, t->threads, t->memory),
@@ -102,17 +85,6 @@ static void advise(training *t, twi_phase_number phase, char *advice, size_t siz
     snprintf(advice, size, "try  %s", other);
 }
 
-static void say_recomputed(training *t, twi_phase_number phase, const phase_need *need)
-{
-    char limit[32];
-    twi_room room = twi_memory_room(t->memory);
-    twi_note(t->tw,
-             "%s keeps a part of its activations, and the others are recomputed on the way back, to stay "
-             "below %s (%s): the same numbers, and about %.0f %% more time a step",
-             phase_words[phase], twi_bytes_text(limit, sizeof limit, room.used + room.bytes), room.why,
-             fmax(1, 100 * need->more_time));
-}
-
 static tw_status check_phase(training *t, twi_phase_number phase, tw_err *err)
 {
     phase_need need;
@@ -129,7 +101,7 @@ static tw_status check_phase(training *t, twi_phase_number phase, tw_err *err)
     if (need.most > room.bytes)
         advise(t, phase, advice, sizeof advice);
     else if (need.run_limit)
-        say_recomputed(t, phase, &need);
+        twi_memory_say_lowered(t->tw, phase_words[phase], t->memory, need.more_time);
     snprintf(what, sizeof what, "%s with --batch-size %lld", phase_words[phase], (long long)batch);
     return twi_memory_check(need.most, t->memory, what, advice, err);
 }

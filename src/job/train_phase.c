@@ -428,6 +428,8 @@ static tw_status fit(training *t, tw_err *err)
     }
     // A stop in the middle of an epoch writes nothing: the optimizer's slots are ahead of the kept weights by then. The last
     // checkpoint on disk is from the end of an epoch, and going on from there gives the same bits.
+    if (!status && t->o->loss)
+        status = twi_info_set_text(t->classifier.model, "loss", t->o->loss, err);
     if (!status && t->o->save_optimizer)
         status = store_compiled(t, &o, err);
     if (!status)
@@ -500,13 +502,14 @@ static tw_status evaluate_part(training *t, twi_part part, twi_evaluation *e, tw
     float *rows = twi_new((size_t)(n * k), sizeof *rows, "answers", err);
     if (!rows)
         return TW_ENOMEM;
-    twi_scores scores;
+    twi_scores scores = {0};
     tw_status status = TW_OK;
     if (n)
         status = twi_score(t->classifier.model, &s->samples, &t->loss, t->frontier.n ? &t->frontier : NULL,
                            t->batch_size[t->phase], t->threads, rows, &scores, err);
     if (!status)
-        status = twi_evaluate(rows, k, s->label, n, (int64_t)t->photos.classes.n, &t->loss, e, err);
+        status = twi_evaluate(rows, k, s->label, n, (int64_t)t->photos.classes.n, &t->loss, scores.penalty, e,
+                              err);
     if (!status && n)
         e->loss = scores.loss;
     for (int64_t i = 0; !status && i < n; i++)

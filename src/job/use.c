@@ -2,6 +2,7 @@
 
 #include "job/learn.h"
 #include "job/memory.h"
+#include "job/penalties.h"
 #include "train/arrays.h"
 
 #include <string.h>
@@ -10,7 +11,8 @@
 typedef struct answers {
     int64_t n, k;
     float *at;
-    float *penalty; // [n] what activities add to the loss, or NULL: not asked for
+    float
+        *penalty; // [n] what activities add to the loss, or NULL: not asked for, or not to be told one by one
     char **skipped;
 } answers;
 
@@ -85,6 +87,11 @@ static tw_status answer_photos(const tw_use_options *o, twi_precision precision,
     return err->status;
 }
 
+static int64_t batch_of(const tw_use_options *o)
+{
+    return o->batch_size > 0 ? o->batch_size : TWI_BATCH;
+}
+
 static tw_status answer_arrays(const tw_use_options *o, twi_precision precision, answers *a, tw_err *err)
 {
     tw_status status = twi_arrays_check(o->model, o->data, err);
@@ -93,7 +100,7 @@ static tw_status answer_arrays(const tw_use_options *o, twi_precision precision,
     tw_shape out = twi_model_shape(o->model, o->model->outputs.at[0]), one = twi_shape_batch(&out, 1);
     status = make_room(a, o->data->n, twi_shape_count(&one), err);
     watcher w = {.tw = o->data->store->tw};
-    twi_array_run run = {.batch = o->batch_size > 0 ? o->batch_size : 32,
+    twi_array_run run = {.batch = batch_of(o),
                          .precision = precision,
                          .threads = twi_threads(w.tw, 0),
                          .self = &w,
@@ -135,7 +142,8 @@ static tw_status keep_read(const tw_dataset *d, answers *a, int32_t *label, int6
         if (c < 0 || c >= n_classes)
             return twi_fail(err, TW_EUNUSABLE, "sample %lld has none of the %lld classes of the model",
                             (long long)i, (long long)n_classes);
-        a->penalty[*n] = a->penalty[i];
+        if (a->penalty)
+            a->penalty[*n] = a->penalty[i];
         memmove(a->at + *n * a->k, a->at + i * a->k, (size_t)a->k * sizeof *a->at);
         label[(*n)++] = (int32_t)c;
     }
@@ -143,28 +151,51 @@ static tw_status keep_read(const tw_dataset *d, answers *a, int32_t *label, int6
               : twi_fail(err, TW_EUNUSABLE, "none of the %lld samples could be read", (long long)a->n);
 }
 
+// Penalties of activities that look at a batch as a whole, and all others.
+static tw_status measure_batches(const tw_use_options *o, const answers *a, double *penalty, tw_err *err)
+{
+    const tw_dataset *d = o->data;
+    int threads = twi_threads(d->store->tw, 0);
+    if (!d->store->has_photos)
+        return twi_penalties_of_arrays(o->model, d, batch_of(o), threads, penalty, err);
+    twi_recipe recipe;
+    tw_status status = twi_learn_recipe(o->model, d, &recipe, err);
+    const char **paths = status ? NULL : twi_new((size_t)d->n, sizeof *paths, "paths", err);
+    for (int64_t i = 0; paths && i < d->n; i++)
+        paths[i] = twi_dataset_photo(d, i)->path;
+    if (paths)
+        status = twi_penalties_of_photos(o->model, &recipe, d->n, paths, a->skipped, batch_of(o), threads,
+                                         penalty, err);
+    twi_free(paths);
+    return err->status ? err->status : status;
+}
+
 static tw_status measure(const tw_use_options *o, answers *a, scores *s, tw_err *err)
 {
     tw_setting loss;
+    double penalty = 0;
     int64_t n, n_classes = a->k == 1 ? 2 : a->k;
     tw_status status = twi_compiled_loss(o->model, a->k, &loss, err);
     int32_t *label = status ? NULL : twi_new((size_t)a->n, sizeof *label, "labels", err);
     if (!label)
         return err->status;
-    status = keep_read(o->data, a, label, n_classes, &n, err);
+    if (!a->penalty)
+        status = measure_batches(o, a, &penalty, err);
     if (!status)
-        status = twi_evaluate(a->at, a->k, label, n, n_classes, &loss, &s->inside, err);
+        status = keep_read(o->data, a, label, n_classes, &n, err);
+    if (!status && a->penalty)
+        penalty = twi_penalties_sum(o->model, n, a->penalty, err);
+    if (!status)
+        status = twi_evaluate(a->at, a->k, label, n, n_classes, &loss, penalty, &s->inside, err);
     twi_free(label);
     if (status)
         return status;
     const twi_evaluation *e = &s->inside;
-    double penalty = 0;
-    for (int64_t i = 0; i < n; i++)
-        penalty += (double)a->penalty[i];
     s->shown = (tw_scores){.n = e->n,
                            .n_classes = e->n_classes,
                            .n_skipped = a->n - n,
-                           .loss = e->loss + penalty / (double)n + twi_regularization(o->model, err),
+                           .loss = e->loss,
+                           .penalty = e->penalty,
                            .accuracy = e->accuracy,
                            .low = e->low,
                            .high = e->high,
@@ -176,8 +207,17 @@ tw_scores *twi_learn_evaluate(const tw_use_options *o, tw_err *err)
 {
     answers a = {0};
     scores *s = NULL;
-    a.penalty = twi_new((size_t)o->data->n, sizeof *a.penalty, "answers", err);
-    if (a.penalty && !twi_learn_classes(o->model, o->data, err) && !answer(o, "evaluate", &a, err))
+    bool is_joint = false;
+    tw_status status = twi_learn_ready(o->model, 1, err);
+    if (!status)
+        status = twi_learn_size(o->model, o->data, err);
+    if (!status)
+        status = twi_penalties_are_joint(o->model, &is_joint, err);
+    if (!status && !is_joint && !(a.penalty = twi_new((size_t)o->data->n, sizeof *a.penalty, "answers", err)))
+        status = TW_ENOMEM;
+    if (!status)
+        status = twi_learn_classes(o->model, o->data, err);
+    if (!status && !answer(o, "evaluate", &a, err))
         s = twi_new(1, sizeof *s, "scores", err);
     if (s && measure(o, &a, s, err)) {
         twi_learn_scores_free(&s->shown);

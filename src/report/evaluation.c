@@ -67,8 +67,11 @@ tw_status twi_evaluation_text(const twi_evaluation *e, const char *const *classe
     int column = width("is \\ answered");
     for (int64_t c = 0; c < e->n_classes; c++)
         column = width(classes[c]) > column ? width(classes[c]) : column;
-    twi_str_printf(out, "%.1f %% of %lld photos right (95 %% interval %.1f–%.1f)   loss %.4f\n\n",
+    twi_str_printf(out, "%.1f %% of %lld photos right (95 %% interval %.1f–%.1f)   loss %.4f",
                    100 * e->accuracy, (long long)e->n, 100 * e->low, 100 * e->high, e->loss);
+    if (e->penalty != 0)
+        twi_str_printf(out, " (%.4f of the photos, %.4f of regularizers)", e->loss - e->penalty, e->penalty);
+    twi_str_add(out, "\n\n");
     add_table(e, classes, column, out);
     add_confusion(e, classes, column, out);
     return out->failed ? twi_fail_memory(err, 0, "a table") : TW_OK;
@@ -94,10 +97,11 @@ json_t *twi_evaluation_json(const twi_evaluation *e, const char *const *classes,
                               json_pack("{ss sI so so}", "label", classes[c], "photos", (json_int_t)n,
                                         "recall", number(recall), "precision", number(precision)));
     }
-    json_t *all =
-        json_pack("{so so sI so so so}", "loss", number(e->loss), "accuracy", number(e->accuracy), "photos",
-                  (json_int_t)e->n, "interval", json_pack("[o,o]", number(e->low), number(e->high)),
-                  "per_class", per_class, "confusion", confusion);
+    json_t *all = json_pack("{so so so so sI so so so}", "loss", number(e->loss), "data_loss",
+                            number(e->loss - e->penalty), "penalty", number(e->penalty), "accuracy",
+                            number(e->accuracy), "photos", (json_int_t)e->n, "interval",
+                            json_pack("[o,o]", number(e->low), number(e->high)), "per_class", per_class,
+                            "confusion", confusion);
     if (!all)
         twi_fail_memory(err, 0, "scores");
     return all;

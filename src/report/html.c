@@ -375,16 +375,26 @@ static void add_skipped(page *p)
     twi_str_add(&p->out, "</dl>");
 }
 
+void twi_html_open(twi_str *out, const char *dir)
+{
+    twi_str_add(out, "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+                     "content=\"width=device-width,initial-scale=1\"><title>");
+    twi_html_printf(out, "topwork · %s", dir);
+    twi_str_add(out, "</title><style>");
+    twi_str_add(out, style);
+    twi_str_add(out, "</style><main><p class=soft>");
+    twi_html_text(out, dir);
+    twi_str_add(out, "</p>");
+}
+
+void twi_html_close(twi_str *out)
+{
+    twi_str_add(out, "</main></html>\n");
+}
+
 static tw_status build(page *p, tw_err *err)
 {
-    twi_str_add(&p->out, "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-                         "content=\"width=device-width,initial-scale=1\"><title>");
-    twi_html_printf(&p->out, "topwork · %s", p->dir);
-    twi_str_add(&p->out, "</title><style>");
-    twi_str_add(&p->out, style);
-    twi_str_add(&p->out, "</style><main><p class=soft>");
-    twi_html_text(&p->out, p->dir);
-    twi_str_add(&p->out, "</p>");
+    twi_html_open(&p->out, p->dir);
     if (twi_json_bool(p->results, "interrupted", false))
         twi_str_add(&p->out, "<p class=\"card bad\">This run was stopped before its end.</p>");
     add_headline(p);
@@ -399,7 +409,7 @@ static tw_status build(page *p, tw_err *err)
     twi_html_learning(&p->out, p->results);
     add_skipped(p);
     add_how(p);
-    twi_str_add(&p->out, "</main></html>\n");
+    twi_html_close(&p->out);
     return p->out.failed ? twi_fail_memory(err, p->out.n, "the report") : TW_OK;
 }
 

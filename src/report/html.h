@@ -10,6 +10,10 @@ void twi_html_text(twi_str *out, const char *text);
 // printf with the result made safe.
 void twi_html_printf(twi_str *out, const char *fmt, ...) TWI_PRINTF(2, 3);
 
+// A page of this look, from its beginning to where what it says goes (its title: "topwork · dir"), and its end.
+void twi_html_open(twi_str *out, const char *dir);
+void twi_html_close(twi_str *out);
+
 // About how wide a text of this font size is, in the same unit.
 double twi_html_text_width(const char *text, double size);
 

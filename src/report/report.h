@@ -39,7 +39,7 @@ typedef struct twi_results {
     const json_t *dropped; // what dropout did: [{"layer", "rate", "units", "steps": [[0 or 1, …], …]}]; NULL
     uint64_t seed;
     int64_t memory_estimate; // bytes that were expected to be taken; 0: not estimated
-    bool is_interrupted;
+    bool is_interrupted, is_diverged;
 } twi_results;
 
 // results.json, history.csv, predictions.csv, split.csv, skipped.csv. TW_EWRITE.

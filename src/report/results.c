@@ -124,6 +124,7 @@ json_t *twi_results_json(const twi_results *r, tw_err *err)
     json_object_set_new(all, "seed", json_integer((json_int_t)r->seed));
     json_object_set_new(all, "preprocessing_inside", json_true());
     json_object_set_new(all, "interrupted", json_boolean(r->is_interrupted));
+    json_object_set_new(all, "diverged", json_boolean(r->is_diverged));
     if (r->rates)
         json_object_set_new(all, "learning_rates", json_deep_copy(r->rates));
     if (r->schedule)

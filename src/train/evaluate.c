@@ -53,7 +53,7 @@ static tw_status sum_loss(const float *answers, int64_t k, const int32_t *label,
 }
 
 tw_status twi_evaluate(const float *answers, int64_t k, const int32_t *label, int64_t n, int64_t n_classes,
-                       const tw_setting *loss, twi_evaluation *e, tw_err *err)
+                       const tw_setting *loss, double penalty, twi_evaluation *e, tw_err *err)
 {
     *e = (twi_evaluation){
         .n = n, .n_classes = n_classes, .loss = NAN, .accuracy = NAN, .low = NAN, .high = NAN};
@@ -71,7 +71,8 @@ tw_status twi_evaluate(const float *answers, int64_t k, const int32_t *label, in
     interval(e);
     double sum = 0;
     tw_status status = sum_loss(answers, k, label, n, loss, &sum, err);
-    e->loss = sum / (double)n;
+    e->penalty = penalty;
+    e->loss = sum / (double)n + penalty;
     return status;
 }
 

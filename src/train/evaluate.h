@@ -38,12 +38,13 @@ double twi_answer_probability(const float *row, int64_t k, int64_t c);
 typedef struct twi_evaluation {
     int64_t n, n_right, n_classes;
     double loss, accuracy; // NaN without photos
+    double penalty;        // part of the loss: what regularizers add; 0: nothing
     int64_t *confusion;    // [n_classes, n_classes]: row = true class, column = answer
     double low, high;      // 95 % interval of the accuracy (Wilson)
 } twi_evaluation;
-// Counts n rows of k numbers against their labels. The loss is the given one, from probabilities, without regularization.
+// Counts n rows of k numbers against their labels. The loss is the given one, from probabilities; penalties are added to it.
 tw_status twi_evaluate(const float *answers, int64_t k, const int32_t *label, int64_t n, int64_t n_classes,
-                       const tw_setting *loss, twi_evaluation *e, tw_err *err);
+                       const tw_setting *loss, double penalty, twi_evaluation *e, tw_err *err);
 void twi_evaluation_clear(twi_evaluation *e);
 // Of one class: photos, and shares right among them (recall) and among the answers (precision); NaN where there are none.
 void twi_evaluation_class(const twi_evaluation *e, int64_t c, int64_t *n, double *recall, double *precision);

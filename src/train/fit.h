@@ -124,6 +124,7 @@ void twi_history_clear(twi_history *history);
 
 typedef struct twi_scores {
     double loss, accuracy;
+    double penalty; // part of the loss: of weights and activities
     double metric[TWI_METRICS_MAX];
 } twi_scores;
 // Inference over samples, ready to be done again after each epoch: the plan is made once. Lends model, samples and loss.
@@ -151,7 +152,4 @@ void twi_targets(const twi_samples *s, const uint32_t *index, int64_t count, int
 int64_t twi_count_right(const float *p, const float *y, int64_t n, int64_t k);
 // Sum of regularization penalties of trainable weights (Keras: frozen layers add none).
 double twi_regularization(const tw_model *m, tw_err *err);
-// TW_EUNSUPPORTED: what activities add to the loss cannot be told photo by photo.
-tw_status twi_check_shares(const twi_plan *plan, tw_err *err);
-
 #endif

@@ -35,12 +35,11 @@ static tw_status check_model(const tw_model *m, tw_err *err)
 
 static tw_status check_penalties(const twi_plan *plan, tw_err *err)
 {
-    tw_status status = twi_check_shares(plan, err);
-    if (!status && twi_plan_n_outputs(plan) > TWI_FRONTIER_MAX)
-        status =
-            twi_fail(err, TW_EUNSUPPORTED, "not supported yet: evaluating more than %d activity regularizers",
-                     TWI_FRONTIER_MAX - 1);
-    return status;
+    return twi_plan_n_outputs(plan) > TWI_FRONTIER_MAX
+               ? twi_fail(err, TW_EUNSUPPORTED,
+                          "not supported yet: evaluating more than %d activity regularizers",
+                          TWI_FRONTIER_MAX - 1)
+               : TW_OK;
 }
 
 twi_predictor *twi_predictor_new(const tw_model *m, const twi_predict_options *o, tw_err *err)

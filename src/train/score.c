@@ -49,16 +49,6 @@ double twi_regularization(const tw_model *m, tw_err *err)
     return sum;
 }
 
-tw_status twi_check_shares(const twi_plan *plan, tw_err *err)
-{
-    return twi_plan_has_joint_penalty(plan)
-               ? twi_fail(err, TW_EUNSUPPORTED,
-                          "not supported yet: evaluating with orthogonal_regularizer as "
-                          "activity_regularizer, whose "
-                          "penalty depends on the batches (training does, and tells its validation loss)")
-               : TW_OK;
-}
-
 struct twi_scorer {
     const tw_model *m;
     const twi_samples *samples;
@@ -75,7 +65,7 @@ struct twi_scorer {
 };
 
 typedef struct sums {
-    double loss; // of the samples, with what activities add
+    double loss, penalty; // of the samples, and what their activities add
     int64_t right;
 } sums;
 
@@ -100,8 +90,8 @@ static tw_status score_batch(twi_scorer *s, int64_t at, int64_t count, float *ou
     const float *p = twi_run_output(run, 0);
     twi_targets(s->samples, s->index, count, k, s->y);
     twi_loss_call call = {.n = count, .k = k, .y = s->y};
-    sum->loss += twi_loss_batch(s->loss, twi_plan_final(plan), twi_run_logits(run), p, &call) +
-                 twi_run_penalty(run, count) * (double)count;
+    sum->loss += twi_loss_batch(s->loss, twi_plan_final(plan), twi_run_logits(run), p, &call);
+    sum->penalty += twi_run_penalty(run, count) * (double)count;
     sum->right += twi_count_right(p, s->y, count, k);
     twi_meters_add(&s->meters, count, s->y, p);
     if (output)
@@ -119,7 +109,8 @@ static tw_status score_batches(twi_scorer *s, float *output, twi_scores *scores,
         if (status)
             return status;
     }
-    scores->loss = sum.loss / (double)n;
+    scores->penalty = sum.penalty / (double)n;
+    scores->loss = sum.loss / (double)n + scores->penalty;
     scores->accuracy = (double)sum.right / (double)n;
     twi_meters_result(&s->meters, scores->metric);
     return TW_OK;
@@ -172,8 +163,9 @@ tw_status twi_scorer_run(twi_scorer *scorer, float *output, twi_scores *scores, 
     scorer->is_fresh = false;
     if (!status)
         status = score_batches(scorer, output, scores, err);
-    if (!status)
-        scores->loss += twi_regularization(scorer->m, err);
+    double of_weights = status ? 0 : twi_regularization(scorer->m, err);
+    scores->penalty += of_weights;
+    scores->loss += of_weights;
     return status;
 }
 

@@ -4,12 +4,14 @@ import csv
 import json
 import shutil
 import struct
+import subprocess
 import tempfile
+import time
 import unittest
 import zipfile
 from pathlib import Path
 
-from program import run
+from program import PROGRAM, run
 
 
 def write_bmp(path, colour, seed, side=32):
@@ -116,7 +118,10 @@ class Learning(unittest.TestCase):
         self.assertEqual(len(runs), 4)
         self.assertEqual(sorted((r["settings"]["dropout"], r["settings"]["l2"]) for r in runs),
                          [("0", "0"), ("0", "1e-2"), ("0.5", "0"), ("0.5", "1e-2")])
-        self.assertEqual([r["val_loss"] for r in runs], sorted(r["val_loss"] for r in runs))
+        self.assertEqual([r["val_data_loss"] for r in runs], sorted(r["val_data_loss"] for r in runs))
+        for r in runs:
+            self.assertAlmostEqual(r["val_loss"], r["val_data_loss"] + r["val_penalty"], 9)
+            self.assertEqual(r["val_penalty"] > 0, r["settings"]["l2"] != "0")
         self.assertEqual(len(list(cache.glob("*.features"))), 1)
         kept = {r["run"]: (Path(r["run"]) / "results.json").stat().st_mtime_ns for r in runs}
         lost = Path(runs[-1]["run"])
@@ -125,6 +130,93 @@ class Learning(unittest.TestCase):
         self.assertEqual([r["val_loss"] for r in again], [r["val_loss"] for r in runs])
         for path, changed in kept.items():
             self.assertEqual((Path(path) / "results.json").stat().st_mtime_ns == changed, Path(path) != lost)
+
+        report = (out / "report.html").read_text()
+        for text in (f"<h1>Best: dropout = {runs[0]['settings']['dropout']}", "<figcaption>dropout", "<figcaption>l2", "001/report.html"):
+            self.assertIn(text, report)
+        self.assertNotIn("<figcaption>input_size", report)  # it has one value
+        (out / "report.html").unlink()
+        self.assertEqual(run("report", str(out)).stdout, f"{out}/report.html\n")
+        self.assertEqual((out / "report.html").read_text(), report)
+
+    def sweep(self, *words, code=0, cwd=None):
+        done = run("sweep", str(self.root / "photos"), *words, cwd=cwd or self.root)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done
+
+    def test_a_sweep_takes_the_args_of_a_run_and_says_what_it_leaves_out(self):
+        self.train("--epochs", "2", "--l2", "1e-3", name="one")
+        args = self.root / "one/args.json"
+        with tempfile.TemporaryDirectory() as place:
+            done = run("sweep", "--config", str(args), "--grid", "dropout=0,0.5", cwd=place)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            for key in ("force", "output_dir"):
+                self.assertIn(f"{key} of {args} is left out", done.stderr)
+            run_args = json.loads((Path(place) / "runs/sweep/002/args.json").read_text())
+            self.assertEqual((run_args["input_size"], run_args["l2"], run_args["epochs"], run_args["dropout"]), (32, 1e-3, 2, .5))
+            # Another grid is another sweep; flags win over the file.
+            again = run("sweep", "--config", str(args), "--grid", "dropout=0.1", "--epochs", "1", cwd=place)
+            self.assertEqual(again.returncode, 0, again.stderr)
+            self.assertEqual(json.loads((Path(place) / "runs/sweep-2/001/args.json").read_text())["epochs"], 1)
+        self.assertIn("holds a run of train", self.sweep("--output-dir", str(self.root / "one"), "--grid", "l2=0", code=2).stderr)
+
+    def test_what_makes_no_sense_for_a_sweep_is_refused_before_it_begins(self):
+        wrong = self.root / "wrong.json"
+        for config, said in (({"epoch": 3}, "unknown key 'epoch'; did you mean 'epochs'?"), ({"dropout": 2}, "dropout must be in -1..0.99")):
+            wrong.write_text(json.dumps(config))
+            self.assertIn(said, self.sweep("--config", str(wrong), "--grid", "l2=0", code=2).stderr)
+        for grid, said in (("output_dir=a,b", "'output_dir' of train cannot vary in a sweep"), ("resume=true", "'resume' of train cannot vary"),
+                           ("dropot=0", "did you mean 'dropout'?"), ("l2=0,1e-3 dropout=0,1", "--grid: dropout must be in -1..0.99, received 1"),
+                           ("l2=0 l2=1", "stands there twice")):
+            self.assertIn(said, self.sweep("--grid", grid, "--output-dir", "never", code=2).stderr)
+        self.assertFalse((self.root / "never").exists())
+
+    def small(self, out, *words):
+        config = self.root / "small.json"
+        config.write_text(json.dumps({"model": "mobilenet:0.25", "weights": "none", "input_size": 32, "epochs": 2}))
+        return ["sweep", str(self.root / "photos"), "--config", str(config), "--output-dir", str(self.root / out), *words]
+
+    def test_a_run_that_cannot_be_done_is_a_line_of_the_table(self):
+        done = run(*self.small("lines", "--cache", "off", "--grid", "optimizer=adam,adan lr=1e-3"))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("1 of 2 runs could not be done; the first is 002: --optimizer: optimizer 'adan' is not known", done.stderr)
+        rows = json.loads((self.root / "lines/sweep.json").read_text())["runs"]
+        self.assertEqual([("error" in row, row["settings"]["optimizer"]) for row in rows], [(False, "adam"), (True, "adan")])
+        self.assertIn("did you mean", done.stdout)
+        done = run(*self.small("none", "--cache", "off", "--grid", "optimizer=adan"))
+        self.assertEqual(done.returncode, 2, done.stderr)
+        # What diverged is told again by a sweep that finds it finished.
+        for _ in range(2):
+            done = run(*self.small("far", "--cache", "off", "--grid", "lr=1e-3,1e6 optimizer=sgd head='gap,dense:8'"))
+            rows = json.loads((self.root / "far/sweep.json").read_text())["runs"]
+            self.assertIn("error", rows[1], done.stdout)
+
+    def test_a_sweep_that_was_killed_goes_on_to_the_same_numbers(self):
+        words = ["--grid", "dropout=0,0.3,0.5 l2=0,1e-3,1e-2 lr=1e-3,1e-2", "--threads", "2", "--cache", str(self.root / "killed_cache")]
+        process = subprocess.Popen([PROGRAM, *self.small("killed", *words)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.time() + 60
+        while len(list((self.root / "killed").glob("*/results.json"))) < 4 and time.time() < end:
+            time.sleep(.01)
+        process.kill()
+        process.wait()
+        done = list((self.root / "killed").glob("*/results.json"))
+        self.assertTrue(4 <= len(done) < 18)
+        self.assertFalse((self.root / "killed/sweep.json").exists())
+        kept = {path: path.stat().st_mtime_ns for path in done}
+        rows = []
+        for out in ("killed", "whole"):
+            self.assertEqual(run(*self.small(out, *words)).returncode, 0)
+            rows.append([{**row, "run": Path(row["run"]).name, "seconds": 0} for row in json.loads((self.root / out / "sweep.json").read_text())["runs"]])
+        self.assertEqual(*rows)
+        for path, changed in kept.items():
+            self.assertEqual(path.stat().st_mtime_ns, changed)
+
+    def test_a_sweep_keeps_its_features_within_the_limit_of_the_cache(self):
+        for limit, kept in (("1k", 0), ("1G", 1)):
+            cache = self.root / f"cache_{limit}"
+            done = run(*self.small(f"limit_{limit}", "--grid", "l2=0", "--cache", str(cache), "--cache-limit", limit))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(len(list(cache.glob("*.features"))), kept)
 
     def test_early_stopping_is_marked(self):
         self.train("--epochs", "30", "--patience", "1", "--lr", "0.3")

@@ -115,3 +115,56 @@ def test_a_classifier_made_here_answers_the_same_in_keras(shared, tmp_path, name
     assert differs([ours], expected(model, x[..., ::-1])) > 10 * tolerance
     rewrite_labels(file, tmp_path / "reversed.keras")
     assert differs([answers(tmp_path / "reversed.keras", photos)], y) > 10 * tolerance
+
+
+def penalized(orthogonal):
+    """A small classifier with penalties of weights, of activities, and of a frozen layer's weights, which do not count."""
+    regularizers, layers = keras.regularizers, keras.layers
+    rows = regularizers.OrthogonalRegularizer(.3) if orthogonal else regularizers.L1(1e-2)
+    frozen = layers.Dense(6, "tanh", kernel_regularizer="l2")
+    frozen.trainable = False
+    model = keras.Sequential([keras.Input((24, 24, 3)), layers.Rescaling(1 / 255), layers.Conv2D(4, 3, 2, activation="relu"),
+                              layers.GlobalAveragePooling2D(), frozen,
+                              layers.Dense(8, "tanh", kernel_regularizer=regularizers.L1L2(1e-3, 1e-2), activity_regularizer=rows),
+                              layers.Dense(2, "softmax", bias_regularizer="l1", activity_regularizer=regularizers.L2(1e-2))])
+    model.compile("adam", keras.losses.CategoricalCrossentropy(label_smoothing=.2), metrics=["accuracy"])
+    return model
+
+
+@pytest.mark.parametrize("orthogonal", [False, True])
+def test_evaluate_tells_the_loss_that_keras_evaluate_tells(shared, tmp_path, orthogonal):
+    photos = some_photos(shared, 8)[:-3]  # 13: the last batch is smaller
+    for p in photos:
+        (tmp_path / "photos" / p.parent.name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / p.parent.name / p.name).symlink_to(p)
+    model = penalized(orthogonal)
+    model.save(tmp_path / "model.keras")
+    driver("pixels", model=tmp_path / "model.keras", photos=",".join(map(str, photos)), y=tmp_path / "pixels.f32")
+    x, y = read(tmp_path / "pixels.f32", (len(photos), 24, 24, 3)), np.eye(2)[[0] * 8 + [1] * 5]
+    losses = []
+    for batch in (5, 13):
+        loss, accuracy = model.evaluate(x, y, batch_size=batch, verbose=0)
+        bare = float(model.loss(y, model.predict(x, verbose=0)))
+        told = json.loads(topwork("evaluate", tmp_path / "model.keras", tmp_path / "photos", "--batch-size", batch, "--format", "json"))
+        assert told["loss"] == pytest.approx(loss, abs=1e-5)
+        assert told["data_loss"] == pytest.approx(bare, abs=1e-5)
+        assert told["penalty"] == pytest.approx(loss - bare, abs=1e-5)
+        assert told["accuracy"] == pytest.approx(accuracy)
+        losses.append(told["loss"])
+    assert (abs(losses[0] - losses[1]) > 1e-3) == orthogonal
+    text = topwork("evaluate", tmp_path / "model.keras", tmp_path / "photos", "--batch-size", 13)
+    assert f"loss {told['loss']:.4f} ({told['data_loss']:.4f} of the photos, {told['penalty']:.4f} of regularizers)" in text
+
+
+def test_evaluate_measures_the_loss_of_the_training(shared, tmp_path):
+    for p in some_photos(shared, 6):
+        (tmp_path / "photos" / p.parent.name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / p.parent.name / p.name).symlink_to(p)
+    topwork("train", tmp_path / "photos", "--val", tmp_path / "photos", "--model", "mobilenet:0.25", "--weights", "none", "--input-size", 32,
+            "--head", "gap, dense:8:relu", "--l2", .01, "--loss", "binary_focal_crossentropy:gamma=1", "--precision", "exact",
+            "--epochs", 2, "--lr", .01, "--cache", "off", "--output-dir", tmp_path / "run", "--quiet")
+    val = json.loads((tmp_path / "run/results.json").read_text())["val"]
+    told = json.loads(topwork("evaluate", tmp_path / "run", tmp_path / "photos", "--precision", "exact", "--format", "json"))
+    for key in ("loss", "data_loss", "penalty", "accuracy"):
+        assert told[key] == pytest.approx(val[key], abs=1e-5), key
+    assert told["penalty"] > 1e-3

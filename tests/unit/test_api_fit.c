@@ -2,6 +2,7 @@
 
 #include "testing.h"
 
+#include <glob.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -206,30 +207,31 @@ static void activities_count_alike_in_training_and_evaluation(void **state)
     tw_err err = {0};
     tw_context *tw = open_context();
     tw_dataset *sets[] = {numbers(tw, N), photos(tw)};
-    double loss[2];
+    double loss[3];
     for (int set = 0; set < 2; set++) {
-        for (int i = 0; i < 2; i++) {
-            tw_model *m = active_classifier(tw, i ? NULL : "l2:0.2");
+        for (int i = 0; i < 3; i++) {
+            static const char *const penalties[] = {"l2:0.2", NULL, "orthogonal_regularizer:0.1"};
+            tw_model *m = active_classifier(tw, penalties[i]);
             tw_history *h = tw_fit(m, sets[set], .epochs = 2, .validation = sets[set], .keep_last = true,
                                    .precision = "exact", .batch_size = 7, .err = &err);
             expect_ok(err);
-            tw_scores *s = tw_model_evaluate(m, sets[set], .precision = "exact", .err = &err);
+            tw_scores *s =
+                tw_model_evaluate(m, sets[set], .precision = "exact", .batch_size = 7, .err = &err);
             expect_ok(err);
             expect_near(s->loss, tw_history_epoch(h, -1)->val_loss, 1e-5);
+            assert_true(i == 1 || s->penalty > 1e-3);
             loss[i] = s->loss;
+            tw_scores_free(s);
+            // As one batch: of matter only to a penalty that looks at the whole of it.
+            s = tw_model_evaluate(m, sets[set], .precision = "exact", .batch_size = N, .err = &err);
+            expect_ok(err);
+            assert_true((fabs(s->loss - loss[i]) > 1e-4) == (i == 2));
             tw_scores_free(s);
             tw_history_free(h);
             tw_model_free(m);
         }
         assert_true(loss[0] > loss[1] + 0.01);
     }
-    // Without the way to tell photo by photo, that is said.
-    tw_model *m = active_classifier(tw, "orthogonal_regularizer:0.1");
-    tw_history_free(tw_fit(m, sets[0], .epochs = 1, .err = &err));
-    expect_ok(err);
-    assert_null(tw_model_evaluate(m, sets[0], .err = &err));
-    expect_error(err, TW_EUNSUPPORTED, "orthogonal_regularizer as activity_regularizer");
-    tw_model_free(m);
     for (int set = 0; set < 2; set++)
         tw_dataset_free(sets[set]);
     tw_close(tw);
@@ -289,6 +291,34 @@ static void photos_are_split_trained_on_and_named_in_the_model(void **state)
     // A view keeps its photos.
     assert_non_null(tw_dataset_path(validation, 0));
     tw_dataset_free(validation);
+    tw_close(tw);
+}
+
+static void features_are_kept_within_the_limit_of_the_cache(void **state)
+{
+    (void)state;
+    tw_context *tw = open_context();
+    for (int i = 0; i < 3; i++) {
+        tw_err err = {0};
+        tw_dataset *d = photos(tw);
+        tw_model *m = classifier(tw, true);
+        char place[64];
+        snprintf(place, sizeof place, "limited-%d", i);
+        tw_history *h = tw_fit(m, d, .cache = in_folder(place),
+                               .cache_limit = i == 0   ? NULL
+                                              : i == 1 ? "1k"
+                                                       : "little",
+                               .err = &err);
+        glob_t kept = {0};
+        snprintf(place, sizeof place, "limited-%d/*.features", i);
+        assert_int_equal(glob(in_folder(place), 0, NULL, &kept), i ? GLOB_NOMATCH : 0);
+        globfree(&kept);
+        assert_int_equal(err.status, i == 2 ? TW_EINVAL : TW_OK);
+        assert_true(i < 2 || strstr(err.msg, "cache_limit expects a size such as 2G"));
+        tw_history_free(h);
+        tw_model_free(m);
+        tw_dataset_free(d);
+    }
     tw_close(tw);
 }
 
@@ -554,6 +584,7 @@ int main(void)
         cmocka_unit_test(activities_count_alike_in_training_and_evaluation),
         cmocka_unit_test(same_seed_gives_the_same_weights),
         cmocka_unit_test(photos_are_split_trained_on_and_named_in_the_model),
+        cmocka_unit_test(features_are_kept_within_the_limit_of_the_cache),
         cmocka_unit_test(a_saved_model_answers_as_the_trained_one),
         cmocka_unit_test(weights_go_through_a_file),
         cmocka_unit_test(on_epoch_stops_training_and_keeps_the_history),

@@ -40,7 +40,7 @@ static void tell(story *s, int n, const double *loss, const double *val_loss, in
         s->answers[i] = s->labels[i] ? p : 1 - p;
     }
     tw_setting bce = {.kind = twi_loss_find("bce")};
-    twi_evaluate(s->answers, 1, s->labels, PHOTOS, CLASSES, &bce, &s->val, &err);
+    twi_evaluate(s->answers, 1, s->labels, PHOTOS, CLASSES, &bce, 0, &s->val, &err);
     expect_ok(err);
     s->facts = (twi_run_facts){.history = &s->history,
                                .val = &s->val,
@@ -185,7 +185,7 @@ static void what_lies_in_the_photos(void **state)
     tw_err err = {0};
     tw_setting bce = {.kind = twi_loss_find("bce")};
     twi_evaluation_clear(&s.val);
-    twi_evaluate(s.answers, 1, s.labels, PHOTOS, CLASSES, &bce, &s.val, &err);
+    twi_evaluate(s.answers, 1, s.labels, PHOTOS, CLASSES, &bce, 0, &s.val, &err);
     assert_true(says(&s, "imbalance", "--class-weight balanced"));
     s.facts.is_balanced = true;
     assert_false(says(&s, "imbalance", ""));
