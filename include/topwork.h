@@ -307,8 +307,8 @@ TW_API tw_status tw_train(tw_context *tw, const tw_train_options *options, tw_er
 typedef struct tw_sweep_options {
     const char *photos;
     const char *grid; // "dropout=0,0.2,0.5 l2=0,1e-4"
-    const char *
-        config; // JSON file with options of train, such as a run's args.json; those that are members here count as here
+    // JSON file with options of train, such as a run's args.json; those that are members here count as here.
+    const char *config;
     const char *model, *weights, *head, *optimizer, *lr;
     int64_t epochs, batch_size, patience;
     double val_split;
@@ -798,9 +798,8 @@ typedef struct tw_fit_options {
     bool keep_last;          // keep the weights of the last epoch
     bool new_in_front; // let new layers stand in front of frozen pretrained ones (else refused: TW_EINVAL)
     const char *cache; // folder of the feature cache; NULL: the user's; "off": none
-    const char *
-        cache_limit; // what the feature cache may hold, as "2G": the least recently used goes first; NULL: 10 GB, or
-                     // a tenth of the free disk
+    // What the feature cache may hold, as "2G": the least recently used goes first. NULL: 10 GB, or a tenth of the free disk.
+    const char *cache_limit;
     // What the process may take, as "2G" or "500M"; NULL: what is free. A step that would take more keeps fewer activations and
     // computes the others again: the same numbers to the last bit, for more time, which a note says. What does not fit even so
     // is refused before anything is begun: TW_ENOMEM with the batch size that would fit.
