@@ -208,6 +208,11 @@ static void describe_fused(const twi_plan_builder *b, const twi_candidate *c, tw
             at += (size_t)snprintf(step->fused + at, size - at, "%s%s", at ? ", " : "",
                                    d->affine[j].what == TWI_AFFINE_NORM ? "batch_norm" : "scale");
     }
+    if (twi_op_is(op, "batch_norm") && at < size) {
+        twi_activation joined = ((const twi_batch_norm_params *)op->params)->activation.function;
+        at += (size_t)snprintf(step->fused + at, size - at, "%s",
+                               joined == TWI_LINEAR ? "" : activation_text((int)joined));
+    }
     for (int i = 0; i < c->n_fused && at < size; i++)
         at += (size_t)snprintf(step->fused + at, size - at, "%s%s", at ? ", " : "",
                                c->fusion[i].what == TWI_FUSE_ADD ? "add"

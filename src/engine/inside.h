@@ -6,6 +6,7 @@
 //   prune         prune.c      ops nobody needs; ops on constants become derived constants
 //   pad           padding.c    zeros around a picture go into the padding of the convolution behind them
 //   fold          fold.c       scales and offsets go into the weights of the convolution before them
+//   join          join.c       an activation becomes a part of the batch_norm before it, where that trains
 //   gradient      gradient.c   which ops go backward, which values they read
 //   choose        choose.c     kernels (find_kernel.c, trials.c), layouts, fused neighbours (fuse.c), reorders; backward.c:
 //                              the way back
@@ -203,6 +204,7 @@ tw_status twi_plan_prune_constants(twi_plan *plan, tw_err *err);
 void twi_plan_prune_ops(twi_program *program, const bool *keep);
 tw_status twi_plan_take_padding(twi_plan *plan, tw_err *err);
 tw_status twi_plan_fold(twi_plan_builder *b, tw_err *err);
+tw_status twi_plan_join(twi_plan_builder *b, tw_err *err);
 tw_status twi_plan_gradients(twi_plan_builder *b, tw_err *err);
 tw_status twi_plan_choose(twi_plan_builder *b, tw_err *err);
 tw_status twi_plan_choose_backward(twi_plan_builder *b, tw_err *err);

@@ -28,6 +28,7 @@ static const struct {
     {"activation",
      {MEMBER(twi_activation_params, function), MEMBER(twi_activation_params, alpha),
       MEMBER(twi_activation_params, beta), MEMBER(twi_activation_params, threshold)}},
+    // its activation is joined after a prefix is cut off
     {"batch_norm", {MEMBER(twi_batch_norm_params, epsilon), MEMBER(twi_batch_norm_params, is_training)}},
     {"binary", {MEMBER(twi_binary_params, function)}},
     {"concat", {MEMBER(twi_concat_params, axis)}},

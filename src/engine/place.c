@@ -1,6 +1,7 @@
 // Placing: every buffer gets its offset in one arena, so that buffers alive at the same time never overlap.
 //
-// First, results take the memory of an input that dies with that step, where the op allows it. Then greedy best fit: the
+// First, results take the memory of an input that dies with that step, where the op allows it; gradients that of the one they
+// are made from. Then greedy best fit: the
 // largest buffer first, each into the smallest gap left by those alive at the same time. (Known as greedy by size; within
 // a few percent of optimal on image networks. Source: Pisarchyk & Lee, "Efficient memory management for deep neural net
 // inference", 2020.)
@@ -41,6 +42,23 @@ static void merge_in_place(twi_plan *plan, int at)
         return;
     out->into = source;
     in->last = out->last;
+}
+
+// Lets the gradient of in[0] take the memory of the gradient of out[0].
+static void merge_gradients(twi_plan *plan, int at)
+{
+    const twi_plan_step *step = &plan->steps.at[at];
+    if (!step->kernel || step->op < 0 || step->grad_out.kind != TWI_REF_BUFFER ||
+        step->grad_in[0].kind != TWI_REF_BUFFER ||
+        !(plan->program.ops.at[step->op].kind->flags & TWI_OP_GRAD_IN_PLACE))
+        return;
+    twi_buffer *to = &plan->buffers.at[step->grad_in[0].index];
+    int source = owner(plan, step->grad_out.index);
+    twi_buffer *from = &plan->buffers.at[source];
+    if (from == to || from->bytes != to->bytes || from->last != at || to->first != at || to->into >= 0)
+        return;
+    to->into = source;
+    from->last = to->last;
 }
 
 typedef struct sorted {
@@ -109,6 +127,8 @@ tw_status twi_plan_place(twi_plan *plan, tw_err *err)
     for (int i = 0; !status && i < (int)plan->steps.n; i++)
         if (i < plan->n_forward || plan->steps.at[i].is_again)
             merge_in_place(plan, i);
+        else
+            merge_gradients(plan, i);
     int n_order = 0;
     for (size_t i = 0; !status && i < n; i++) {
         twi_buffer *buffer = &plan->buffers.at[i];

@@ -277,6 +277,8 @@ static tw_status build(twi_plan *plan, twi_plan_builder *b, tw_err *err)
         status = twi_plan_take_padding(plan, err);
     if (!status && !plan->o.no_fusion)
         status = twi_plan_fold(b, err);
+    if (!status && !plan->o.no_fusion && !plan->o.is_reference)
+        status = twi_plan_join(b, err);
     if (!status)
         status = builder_open(b, err);
     if (!status)

@@ -32,7 +32,8 @@ enum {
     TWI_OP_ALIAS = 1,       // flags: output is the first input's memory under another shape
     TWI_OP_IN_PLACE = 2,    //        out[0] may be the memory of in[0] where their shapes agree
     TWI_OP_RANDOM = 4,      //        result depends on seed and step
-    TWI_OP_LOSS = 8 //        out[1] is a part of the loss, one number a sample: never left out, never frozen
+    TWI_OP_LOSS = 8, //        out[1] is a part of the loss, one number a sample: never left out, never frozen
+    TWI_OP_GRAD_IN_PLACE = 16 //      backward: grad_in[0] may be the memory of grad_out
 };
 #define TWI_READS_IN(i) (1u << (i))
 

@@ -95,8 +95,8 @@ void twi_activation_run(const twi_activation_params *p, const float *in, float *
     TWI_BUG("infer let an unknown activation pass");
 }
 
-static void multiply_slope(const twi_activation_params *p, const float *in, const float *grad, float *to,
-                           int64_t n)
+void twi_activation_back(const twi_activation_params *p, const float *in, const float *grad, float *to,
+                         int64_t n)
 {
     const double alpha = p->alpha, beta = p->beta, threshold = p->threshold;
     switch (p->function) {
@@ -136,8 +136,8 @@ static void forward(const void *params, const twi_op_call *call)
 static void backward(const void *params, const twi_op_call *call)
 {
     if (call->grad_in[0].data)
-        multiply_slope(params, call->in[0].data, call->grad_out.data, call->grad_in[0].data,
-                       twi_shape_count(&call->in[0].shape));
+        twi_activation_back(params, call->in[0].data, call->grad_out.data, call->grad_in[0].data,
+                            twi_shape_count(&call->in[0].shape));
 }
 
 twi_value twi_emit_activation(twi_emitter *e, twi_value x, const twi_activation_params *p)
@@ -151,7 +151,7 @@ const twi_op_kind twi_op_activation = {.name = "activation",
                                        .in_min = 1,
                                        .in_max = 1,
                                        .backward_reads = TWI_READS_IN(0),
-                                       .flags = TWI_OP_IN_PLACE,
+                                       .flags = TWI_OP_IN_PLACE | TWI_OP_GRAD_IN_PLACE,
                                        .infer = infer,
                                        .forward = forward,
                                        .backward = backward,

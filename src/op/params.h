@@ -38,24 +38,6 @@ typedef struct twi_reduce_params {
 } twi_reduce_params;
 twi_value twi_emit_reduce(twi_emitter *e, twi_value x, const twi_reduce_params *p);
 
-// batch_norm over the last axis. Inputs: x, gamma|NONE, beta|NONE, mean, variance (each [c]).
-// Inference: y = gamma (x − mean) / sqrt(variance + epsilon) + beta.
-// is_training: statistics of the batch (biased variance); out[1] = batch mean, out[2] = batch variance, and the moving
-// statistics are updated in place by forward: moving = moving · momentum + batch · (1 − momentum).
-typedef struct twi_batch_norm_params {
-    double epsilon, momentum;
-    bool is_training;
-} twi_batch_norm_params;
-twi_value twi_emit_batch_norm(twi_emitter *e, twi_value x, twi_value gamma, twi_value beta, twi_value mean,
-                              twi_value variance, const twi_batch_norm_params *p);
-
-// layer_norm over the last axis: inputs x, gamma|NONE, beta|NONE. Same formula with each row's own mean and variance.
-typedef struct twi_layer_norm_params {
-    double epsilon;
-} twi_layer_norm_params;
-twi_value twi_emit_layer_norm(twi_emitter *e, twi_value x, twi_value gamma, twi_value beta,
-                              const twi_layer_norm_params *p);
-
 // activation: y = f(x), elementwise.
 typedef enum twi_activation {
     TWI_LINEAR, // x (emits nothing)
@@ -89,6 +71,26 @@ typedef struct twi_activation_params {
     double alpha, beta, threshold;
 } twi_activation_params;
 twi_value twi_emit_activation(twi_emitter *e, twi_value x, const twi_activation_params *p);
+
+// batch_norm over the last axis. Inputs: x, gamma|NONE, beta|NONE, mean, variance (each [c]).
+// Inference: y = gamma (x − mean) / sqrt(variance + epsilon) + beta.
+// is_training: statistics of the batch (biased variance); out[1] = batch mean, out[2] = batch variance, and the moving
+// statistics are updated in place by forward: moving = moving · momentum + batch · (1 − momentum).
+// activation: what is done to y before it is stored (TWI_LINEAR: nothing). Layers leave it out; the engine joins what follows.
+typedef struct twi_batch_norm_params {
+    double epsilon, momentum;
+    bool is_training;
+    twi_activation_params activation;
+} twi_batch_norm_params;
+twi_value twi_emit_batch_norm(twi_emitter *e, twi_value x, twi_value gamma, twi_value beta, twi_value mean,
+                              twi_value variance, const twi_batch_norm_params *p);
+
+// layer_norm over the last axis: inputs x, gamma|NONE, beta|NONE. Same formula with each row's own mean and variance.
+typedef struct twi_layer_norm_params {
+    double epsilon;
+} twi_layer_norm_params;
+twi_value twi_emit_layer_norm(twi_emitter *e, twi_value x, twi_value gamma, twi_value beta,
+                              const twi_layer_norm_params *p);
 
 // Over the last axis: softmax and its logarithm.
 twi_value twi_emit_softmax(twi_emitter *e, twi_value x);

@@ -57,5 +57,8 @@ void twi_sum_rows(const float *a, int64_t rows, int64_t cols, float *sum);
 
 // y = f(x) for n numbers; x may be y (op_activation.c; kernels use it for fused activations).
 void twi_activation_run(const twi_activation_params *p, const float *x, float *y, int64_t n);
+// to = grad · f'(x) for n numbers; to may be grad.
+void twi_activation_back(const twi_activation_params *p, const float *x, const float *grad, float *to,
+                         int64_t n);
 
 #endif

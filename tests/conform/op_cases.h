@@ -116,6 +116,16 @@ static const op_case CASES[] = {
     {"batch_norm/training", BN(.epsilon = 1e-3, .momentum = 0.9, .is_training = true),
      IN(5, S(3, 3, 4, 9), S(9), S(9), S(9), S(9)), .n_out = 3, .out = {S(3, 3, 4, 9), S(9), S(9)},
      .no_grad = 24, .above = 16},
+    {"batch_norm/training_silu",
+     BN(.epsilon = 1e-3, .momentum = 0.9, .is_training = true, .activation = {.function = TWI_SILU}),
+     IN(5, S(3, 3, 4, 9), S(9), S(9), S(9), S(9)), .n_out = 3, .out = {S(3, 3, 4, 9), S(9), S(9)},
+     .no_grad = 24, .above = 16},
+    {"batch_norm/training_tanh", // joined by no loop: the reference's alone
+     BN(.epsilon = 1e-2, .momentum = 0.9, .is_training = true, .activation = {.function = TWI_TANH}),
+     IN(5, S(5, 2, 7), S(7), S(7), S(7), S(7)), .n_out = 3, .out = {S(5, 2, 7), S(7), S(7)}, .no_grad = 24,
+     .above = 16},
+    {"batch_norm/silu", BN(.epsilon = 1e-3, .momentum = 0.9, .activation = {.function = TWI_SILU}),
+     IN(5, S(2, 3, 5, 7), S(7), S(7), S(7), S(7)), OUT(2, 3, 5, 7), .no_grad = 24, .above = 16},
     {"batch_norm/training_bare", BN(.epsilon = 1e-2, .momentum = 0.7, .is_training = true),
      IN(5, S(3, 2, 3, 4), NONE, NONE, S(4), S(4)), .n_out = 3, .out = {S(3, 2, 3, 4), S(4), S(4)},
      .no_grad = 24, .above = 16},
@@ -355,6 +365,25 @@ static inline void expect_same(const char *name, const char *what, const float *
     if (d.has_nan || d.max_abs > tolerance * scale)
         fail_msg("%s: %s[%lld] is %.9g, expected %.9g (largest %.3g)", name, what, (long long)d.at, a[d.at],
                  b[d.at], scale);
+}
+
+// dL/d in[0] written over dL/d out[0] is what it is beside it. Frees both runs.
+static inline void expect_same_in_place(const twi_kernel *forward, const twi_kernel *backward, op_run *apart,
+                                        op_run *same)
+{
+    const op_case *c = apart->c;
+    kernel_run(forward, apart);
+    kernel_run(forward, same);
+    kernel_run(backward, apart);
+    float *own = same->grad_in[0];
+    same->grad_in[0] = same->grad_out;
+    kernel_run(backward, same);
+    for (int i = 0; i < c->n_in; i++)
+        if (apart->grad_in[i] && !(c->no_grad >> i & 1))
+            expect_same(c->name, "in place", same->grad_in[i], apart->grad_in[i], &c->in[i], 0);
+    same->grad_in[0] = own;
+    case_free(apart);
+    case_free(same);
 }
 
 #endif

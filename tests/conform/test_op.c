@@ -184,6 +184,24 @@ static void ops_in_place_give_the_same(void **state)
     assert_true(n > 30);
 }
 
+static void gradients_in_place_are_the_same(void **state)
+{
+    (void)state;
+    int n = 0;
+    for (int k = 0; k < N_CASES; k++) {
+        const op_case *c = &CASES[k];
+        if (!(case_kind(c)->flags & TWI_OP_GRAD_IN_PLACE))
+            continue;
+        op_run apart = case_run(c), same = case_run(c);
+        twi_kernel *forward = reference_of(c, TWI_FORWARD), *backward = reference_of(c, TWI_BACKWARD);
+        expect_same_in_place(forward, backward, &apart, &same);
+        twi_kernel_free(forward);
+        twi_kernel_free(backward);
+        n++;
+    }
+    assert_true(n > 30);
+}
+
 // Fusions of the reference are the ops one after the other.
 static void fused_references_are_exact(void **state)
 {
@@ -230,6 +248,7 @@ int main(void)
         cmocka_unit_test(gradients_are_those_of_finite_differences),
         cmocka_unit_test(gradients_come_one_by_one),
         cmocka_unit_test(ops_in_place_give_the_same),
+        cmocka_unit_test(gradients_in_place_are_the_same),
         cmocka_unit_test(fused_references_are_exact),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -416,6 +416,26 @@ static void ops_in_place_give_the_same(void **state)
     }
 }
 
+static void gradients_in_place_are_the_same(void **state)
+{
+    (void)state;
+    int n = 0;
+    for (int k = 0; k < N_CASES; k++) {
+        const op_case *c = &CASES[k];
+        twi_kernel_request q = case_request(c, TWI_BACKWARD, TWI_DIRECT);
+        twi_kernel *backward = q.kind->flags & TWI_OP_GRAD_IN_PLACE ? served(c, &q) : NULL;
+        if (!backward)
+            continue;
+        op_run apart = case_run(c), same = case_run(c);
+        twi_kernel *forward = reference_of(c, TWI_FORWARD);
+        expect_same_in_place(forward, backward, &apart, &same);
+        twi_kernel_free(forward);
+        twi_kernel_free(backward);
+        n++;
+    }
+    assert_true(n > 10);
+}
+
 typedef struct parallel {
     const twi_kernel *kernel;
     const float *expected;
@@ -498,6 +518,7 @@ int main(void)
         cmocka_unit_test(fused_kernels_are_the_references),
         cmocka_unit_test(hints_of_a_producers_layout_are_taken),
         cmocka_unit_test(ops_in_place_give_the_same),
+        cmocka_unit_test(gradients_in_place_are_the_same),
         cmocka_unit_test(one_kernel_runs_in_several_threads),
         cmocka_unit_test(layouts_copy_compare_and_measure),
     };

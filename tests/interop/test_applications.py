@@ -61,9 +61,9 @@ ALL = [
     Application("nasnet_mobile", A.NASNetMobile, 32),
     Application("nasnet_large", A.NASNetLarge, 32, True),
     Application("efficientnet_b0", A.EfficientNetB0, 96),
-    *[Application(f"efficientnet_b{i}", getattr(A, f"EfficientNetB{i}"), 128 if i < 6 else 160, True) for i in range(1, 8)],
+    *[Application(f"efficientnet_b{i}", getattr(A, f"EfficientNetB{i}"), 128 if i < 7 else 160, True) for i in range(1, 8)],
     Application("efficientnet_v2_b0", A.EfficientNetV2B0, 96),
-    *[Application(f"efficientnet_v2_{v.lower()}", getattr(A, f"EfficientNetV2{v}"), 96 if v not in "ML" else 128, True)
+    *[Application(f"efficientnet_v2_{v.lower()}", getattr(A, f"EfficientNetV2{v}"), 96 if v != "L" else 128, True)
       for v in ("B1", "B2", "B3", "S", "M", "L")],
     Application("convnext_tiny", A.ConvNeXtTiny, 32),
     *[Application(f"convnext_{v.lower()}", getattr(A, f"ConvNeXt{v}"), 32, True) for v in ("Small", "Base", "Large", "XLarge")],

@@ -252,7 +252,7 @@ static void batch_norm_moves_its_statistics_as_keras(void **state)
     const float inference[] = {1.70693f, 0.443135f, 3.12079f, 3.329405f, 8.77623f, 14.87449f};
     const float training[] = {-0.8514419f, -1.46291f, 0.07427907f, -1.231455f, 3.777163f, -0.3056357f};
     tw_shape rows = S(3, 2), two = S(2);
-    twi_batch_norm_params p = {1e-3, 0.9, false};
+    twi_batch_norm_params p = {.epsilon = 1e-3, .momentum = 0.9};
     twi_op_call call = {.n_in = 5, .n_out = 1, .out[0] = view(&rows, y)};
     call.in[0] = view(&rows, x);
     call.in[1] = view(&two, gamma);
@@ -484,15 +484,20 @@ static void bad_parameters_are_named(void **state)
          {S(1, 3, 3, 1)},
          "padding of 2 leaves windows of 2 without a pixel"},
         {&twi_op_batch_norm,
-         &(twi_batch_norm_params){-1, 0.9, false},
+         &(twi_batch_norm_params){.epsilon = -1, .momentum = 0.9},
          5,
          {S(2, 3), {0}, {0}, S(3), S(3)},
          "epsilon must be 0 or more"},
         {&twi_op_batch_norm,
-         &(twi_batch_norm_params){1e-3, 0.9, false},
+         &(twi_batch_norm_params){.epsilon = 1e-3, .momentum = 0.9},
          5,
          {S(2, 3), {0}, {0}, {0}, S(3)},
          "mean and variance must be given"},
+        {&twi_op_batch_norm,
+         &(twi_batch_norm_params){.epsilon = 1e-3, .activation = {.function = TWI_ACTIVATIONS}},
+         5,
+         {S(2, 3), {0}, {0}, S(3), S(3)},
+         "batch_norm: there is no activation number"},
         {&twi_op_layer_norm,
          &(twi_layer_norm_params){1e-3},
          2,

@@ -372,6 +372,136 @@ static void frozen_batch_norms_behind_trained_kernels_cost_nothing(void **state)
     twi_model_free(m);
 }
 
+// Each activation behind a batch_norm of its own, and one whose result goes into two ops.
+static tw_model *norms_and_activations(void)
+{
+    tw_err err = {0};
+    tw_model *m = twi_model_new("joins", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 9, 9, 3)), skip;
+    static const char *const activations[] = {"relu", "relu6", "swish", "hard_swish", "tanh"};
+    char text[64];
+    for (int i = 0; i < 5; i++) {
+        x = net_layer(m, "Conv2D", NULL, x, "filters=5 kernel_size=3 padding=same use_bias=false");
+        x = net_layer(m, "BatchNormalization", activations[i], x, "");
+        snprintf(text, sizeof text, "activation=%s", activations[i]);
+        x = net_layer(m, "Activation", NULL, x, text);
+    }
+    x = skip = net_layer(m, "BatchNormalization", "twice", x, "");
+    x = net_join(m, "Add", NULL, net_layer(m, "Activation", NULL, x, "activation=swish"), skip);
+    x = net_layer(m, "Dense", "out", net_layer(m, "GlobalAveragePooling2D", NULL, x, ""), "units=3");
+    return net_done(m, x, 3);
+}
+
+static void expect_joined(const tw_model *m, twi_plan_options o, const char *const *joined)
+{
+    static const char *const layers[] = {"relu", "relu6", "swish", "hard_swish", "tanh", "twice"};
+    tw_err err = {0};
+    twi_plan *plan = net_plan(m, o);
+    json_t *all = twi_plan_json(plan, &err), *one;
+    size_t k;
+    for (int i = 0; i < 6; i++) {
+        int n = 0;
+        json_array_foreach(json_object_get(all, "ops"), k, one)
+        {
+            if (strcmp(twi_json_string(one, "layer", ""), layers[i]) ||
+                strcmp(twi_json_string(one, "op", ""), "batch_norm"))
+                continue;
+            assert_string_equal(twi_json_string(one, "fused", "?"), joined[i]);
+            n++;
+        }
+        assert_int_equal(n, 1);
+    }
+    json_decref(all);
+    twi_plan_free(plan);
+}
+
+// tanh has no loop of its own, and what goes into two ops stays.
+static void activations_join_the_batch_norms_that_train(void **state)
+{
+    (void)state;
+    static const char *const all[] = {"relu", "relu", "silu", "hard_silu", "", ""}, *const none[] = {"", "",
+                                                                                                     "", "",
+                                                                                                     "", ""};
+    tw_model *m = norms_and_activations();
+    expect_joined(m, (twi_plan_options){.is_training = true, .wants_gradients = true}, all);
+    expect_joined(m, (twi_plan_options){.is_training = true}, all);
+    expect_joined(m, (twi_plan_options){.is_training = true, .wants_gradients = true, .no_fusion = true},
+                  none);
+    expect_joined(m, (twi_plan_options){.is_training = true, .wants_gradients = true, .is_reference = true},
+                  none);
+    twi_plan *plan = net_plan(m, (twi_plan_options){.wants_gradients = true}); // by moving statistics
+    assert_true(has_op(plan, "activation"));
+    twi_plan_free(plan);
+    compare_gradients(m, true);
+    compare_gradients(m, false);
+    twi_model_free(m);
+}
+
+// A batch_norm whose result the caller asks for keeps it.
+static void a_batch_norm_that_is_a_result_joins_nothing(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = twi_model_new("results", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 9, 9, 3)), z;
+    z = net_layer(m, "BatchNormalization", "bn", net_layer(m, "Conv2D", NULL, x, "filters=5 kernel_size=3"),
+                  "");
+    x = net_layer(m, "GlobalAveragePooling2D", NULL, net_layer(m, "ReLU", NULL, z, ""), "");
+    twi_model_output(m, net_layer(m, "Dense", "out", x, "units=3"));
+    net_done(m, z, 3);
+    twi_plan *plan = net_plan(m, (twi_plan_options){.is_training = true, .wants_gradients = true});
+    assert_int_equal(twi_plan_n_outputs(plan), 2);
+    assert_true(has_op(plan, "activation"));
+    twi_plan_free(plan);
+    twi_model_free(m);
+}
+
+// Between a convolution and the next one, only what they read is kept.
+static void what_lies_before_a_joined_activation_takes_no_room(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = twi_model_new("room", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 16, 16, 3));
+    for (int i = 0; i < 8; i++) {
+        x = net_layer(m, "Conv2D", NULL, x, "filters=16 kernel_size=3 padding=same use_bias=false");
+        x = net_layer(m, "BatchNormalization", NULL, x, "");
+        x = net_layer(m, "Activation", NULL, x, "activation=swish");
+    }
+    x = net_layer(m, "GlobalAveragePooling2D", NULL, x, "");
+    net_done(m, net_layer(m, "Dense", "out", x, "units=3"), 3);
+    twi_plan_options o = {.batch = 8, .is_training = true, .wants_gradients = true};
+    twi_plan *joined = net_plan(m, o);
+    o.no_fusion = true;
+    twi_plan *apart = net_plan(m, o);
+    int64_t saved = (int64_t)twi_plan_run_bytes(apart) - (int64_t)twi_plan_run_bytes(joined);
+    assert_in_range(saved, 7 * 8 * 16 * 16 * 16 * 4, 9 * 8 * 16 * 16 * 16 * 4); // of eight layers, one each
+    twi_plan_free(joined);
+    twi_plan_free(apart);
+    twi_model_free(m);
+}
+
+// Four results of 16 × 16 × 16 are read on the way back; of gradients there is one at a time.
+static void a_gradient_takes_the_room_of_the_one_it_is_made_from(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    tw_model *m = twi_model_new("chain", false, &err);
+    twi_tensor x = twi_model_input(m, NULL, &TWI_SHAPE(-1, 16, 16, 1));
+    x = net_layer(m, "Conv2D", NULL, x, "filters=16 kernel_size=1");
+    for (int i = 0; i < 4; i++)
+        x = net_layer(m, "Activation", NULL, x, "activation=tanh");
+    x = net_layer(m, "GlobalAveragePooling2D", NULL, x, "");
+    net_done(m, net_layer(m, "Dense", "out", x, "units=2"), 3);
+    twi_plan *plan =
+        net_plan(m, (twi_plan_options){.batch = 16, .is_training = true, .wants_gradients = true});
+    const size_t one = 16 * 16 * 16 * 16 * sizeof(float);
+    assert_in_range(twi_plan_run_bytes(plan), 5 * one, 5 * one + one / 2);
+    twi_plan_free(plan);
+    compare_gradients(m, true);
+    twi_model_free(m);
+}
+
 static void a_padded_convolution_passes_gradients(void **state)
 {
     (void)state;
@@ -417,6 +547,10 @@ int main(void)
         cmocka_unit_test(batch_statistics_move_and_say_so),
         cmocka_unit_test(fused_plans_have_the_gradients_of_the_plain_program),
         cmocka_unit_test(frozen_batch_norms_behind_trained_kernels_cost_nothing),
+        cmocka_unit_test(activations_join_the_batch_norms_that_train),
+        cmocka_unit_test(a_batch_norm_that_is_a_result_joins_nothing),
+        cmocka_unit_test(what_lies_before_a_joined_activation_takes_no_room),
+        cmocka_unit_test(a_gradient_takes_the_room_of_the_one_it_is_made_from),
         cmocka_unit_test(a_padded_convolution_passes_gradients),
         cmocka_unit_test(backward_without_gradients_is_refused),
     };

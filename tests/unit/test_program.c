@@ -58,7 +58,8 @@ static void training_batch_norm_has_three_results(void **state)
     twi_emitter e = {.program = &program, .err = &err, .node = -1};
     tw_shape rows = S(3, 2), two = S(2);
     twi_value x = twi_emit_input(&e, &rows, 0), s = twi_emit_weight(&e, NULL, &two, false);
-    twi_emit_batch_norm(&e, x, TWI_NONE, TWI_NONE, s, s, &(twi_batch_norm_params){1e-3, 0.99, true});
+    twi_emit_batch_norm(&e, x, TWI_NONE, TWI_NONE, s, s,
+                        &(twi_batch_norm_params){.epsilon = 1e-3, .momentum = 0.99, .is_training = true});
     expect_ok(err);
     assert_int_equal(program.ops.at[0].n_out, 3);
     assert_int_equal(program.values.at[program.ops.at[0].out[2]].slot, 2);

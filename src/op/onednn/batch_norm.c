@@ -1,8 +1,7 @@
-// batch_norm over channels: inference and training, forward and backward.
+// batch_norm over channels with given statistics, forward and backward. That of training is our own (batch_norm_train.c).
 //
-// Inference takes the layout the input comes in. Training gives the batch's mean and variance (biased, as Keras) as out[1]
-// and out[2], and a loop of ours moves the moving ones. Backward is dense and wants its scratch for gradients that the
-// library computes but nobody asked for.
+// Forward takes the layout the input comes in. Backward is dense and wants its scratch for gradients that the library
+// computes but nobody asked for.
 
 #include "op/onednn/dnnl.h"
 
@@ -12,7 +11,6 @@ typedef struct batch_norm {
     twi_builder b;
     float epsilon;
     unsigned flags;
-    bool is_training;
     twi_lent_md vector; // [c]
 } batch_norm;
 
@@ -31,31 +29,17 @@ static dnnl_primitive_desc_t forward_pd(batch_norm *c, dnnl_prop_kind_t prop, tw
     return twi_pd(b, status) ? twi_pd_last(b) : NULL;
 }
 
-// moving = moving · momentum + batch · (1 − momentum). The moving statistics are inputs that this op may write.
-static void move_statistics(const twi_kernel *kernel, const twi_kernel_args *args)
-{
-    const twi_steps *s = kernel->state;
-    double momentum = s->number;
-    for (int i = 0; i < 2; i++) {
-        float *moving = twi_slot_data(kernel, args, TWI_IN(MEAN + i));
-        const float *batch = args->out[1 + i];
-        for (int64_t k = 0; k < s->count; k++)
-            moving[k] = (float)(moving[k] * momentum + batch[k] * (1 - momentum));
-    }
-}
-
 static void bind_statistics(batch_norm *c)
 {
     twi_builder *b = &c->b;
-    twi_bind(b, DNNL_ARG_MEAN, c->is_training ? TWI_OUT(1) : TWI_IN(MEAN), c->vector);
-    twi_bind(b, DNNL_ARG_VARIANCE, c->is_training ? TWI_OUT(2) : TWI_IN(VARIANCE), c->vector);
+    twi_bind(b, DNNL_ARG_MEAN, TWI_IN(MEAN), c->vector);
+    twi_bind(b, DNNL_ARG_VARIANCE, TWI_IN(VARIANCE), c->vector);
 }
 
 static void forward(batch_norm *c)
 {
     twi_builder *b = &c->b;
-    const twi_batch_norm_params *p = b->request->params;
-    dnnl_prop_kind_t prop = c->is_training ? dnnl_forward_training : dnnl_forward_inference;
+    const dnnl_prop_kind_t prop = dnnl_forward_inference;
     dnnl_primitive_desc_t pd = forward_pd(c, prop, twi_hinted(b, X, TWI_AXES_IMAGE));
     if (!pd || twi_pd_is_slow(pd))
         pd = forward_pd(c, prop, twi_dense(b, &b->request->in[X], TWI_AXES_IMAGE, 1, dnnl_f32));
@@ -72,11 +56,6 @@ static void forward(batch_norm *c)
         twi_bind(b, DNNL_ARG_SHIFT, TWI_IN(BETA), c->vector);
     twi_bind_out(b, DNNL_ARG_DST, TWI_AXES_IMAGE, md);
     twi_add_step(b, pd);
-    if (c->is_training) {
-        b->steps->number = p->momentum;
-        b->steps->count = twi_shape_last(&b->request->in[X]);
-        twi_add_work(b, move_statistics);
-    }
 }
 
 // A gradient of gamma or beta: where it is wanted, or in scratch.
@@ -119,20 +98,18 @@ twi_kernel *twi_dnnl_batch_norm(const twi_kernel_request *request, tw_err *err)
 {
     const twi_batch_norm_params *p = request->params;
     const tw_shape *x = &request->in[X];
-    batch_norm c = {.epsilon = (float)p->epsilon, .is_training = p->is_training};
-    bool is_forward = request->direction == TWI_FORWARD;
+    batch_norm c = {.epsilon = (float)p->epsilon};
     // The statistics get no gradient worth a primitive; the library takes images and rows.
-    if (request->grads_wanted >> MEAN || (x->rank != 4 && x->rank != 2) ||
-        (!is_forward && p->is_training && request->n_out < 3))
+    if (p->is_training || p->activation.function != TWI_LINEAR || request->grads_wanted >> MEAN ||
+        (x->rank != 4 && x->rank != 2))
         return NULL;
     if (!twi_build(&c.b, request, "batch normalization", 0, err))
         return NULL;
-    c.flags = (p->is_training ? 0u : (unsigned)dnnl_use_global_stats) |
-              (has(&c, GAMMA) ? (unsigned)dnnl_use_scale : 0u) |
+    c.flags = (unsigned)dnnl_use_global_stats | (has(&c, GAMMA) ? (unsigned)dnnl_use_scale : 0u) |
               (has(&c, BETA) ? (unsigned)dnnl_use_shift : 0u);
     tw_shape vector = TWI_SHAPE(twi_shape_last(x));
     c.vector = twi_dense(&c.b, &vector, TWI_AXES_PLAIN, 1, dnnl_f32);
-    if (is_forward)
+    if (request->direction == TWI_FORWARD)
         forward(&c);
     else
         backward(&c);

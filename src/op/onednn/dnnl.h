@@ -112,9 +112,7 @@ typedef struct twi_steps {
     twi_vec(twi_step) steps;
     size_t pad_offset;                                 // of the scratchpad in scratch
     twi_layout *in_layout[TWI_OP_IN_MAX], *out_layout; // owned; the kernel lends them
-    double number;                                     // for `work`
-    int64_t count;
-    char name[32]; // "convolution", for messages
+    char name[32];                                     // "convolution", for messages
     struct twi_bench *_Atomic idle[TWI_BENCHES];
 } twi_steps;
 
