@@ -23,7 +23,7 @@ OUT = Path(__file__).resolve().parents[1] / "tests/golden/layer"
 P = (2, 3, 5, 4)  # a small picture
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "elu", "celu", "selu", "softplus", "softsign", "squareplus",
                "soft_shrink", "sparse_plus", "exponential", "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "log_sigmoid",
-               "sparse_sigmoid", "tanh_shrink", "gelu", "mish", "linear", "softmax", "log_softmax")
+               "sparse_sigmoid", "tanh_shrink", "gelu", "mish", "linear", "softmax", "log_softmax", "sparsemax")
 
 
 class Op:
@@ -36,9 +36,12 @@ class Op:
 def cases():
     yield "dense", L.Dense(3), (2, 5)
     yield "dense", L.Dense(3, "gelu", use_bias=False), (2, 3, 5)
+    yield "dense", L.Dense(6, "glu"), (2, 5)
+    yield "dense", L.Dense(6, "sparsemax"), (4, 5)
     yield "conv2d", L.Conv2D(3, 3), P
     yield "conv2d", L.Conv2D(4, (3, 2), strides=(2, 3), padding="same", groups=2, activation="relu"), P
     yield "conv2d", L.Conv2D(2, 2, padding="same", dilation_rate=2, use_bias=False), P
+    yield "conv2d", L.Conv2D(4, 2, activation="glu"), P
     yield "depthwise_conv2d", L.DepthwiseConv2D(3, strides=2, padding="same"), P
     yield "depthwise_conv2d", L.DepthwiseConv2D((2, 3), depth_multiplier=2, activation="tanh", use_bias=False), P
     yield "separable_conv2d", L.SeparableConv2D(3, 3, padding="same", depth_multiplier=2), P
@@ -55,6 +58,8 @@ def cases():
     yield "group_normalization", L.GroupNormalization(groups=-1, scale=False), P
     for name in ACTIVATIONS:
         yield "activation", L.Activation(name), (2, 9)
+    yield "activation", L.Activation("glu"), (2, 6)
+    yield "activation", L.Activation("glu"), P
     yield "relu", L.ReLU(), P
     yield "relu", L.ReLU(max_value=1.5, negative_slope=0.1, threshold=0.5), P
     yield "leaky_relu", L.LeakyReLU(), P
@@ -109,6 +114,21 @@ def cases():
     yield "op_multiply", Op(knp.Multiply(), 2.5, None), (2, 4)
     yield "op_subtract", Op(knp.Subtract(), 1, None), (2, 4)
     yield "op_true_divide", Op(knp.TrueDivide(), None, 3), (2, 4)
+    yield "op_celu", Op(nn.Celu(0.6), None), (2, 4)
+    yield "op_glu", Op(nn.Glu(), None), P
+    yield "op_hard_shrink", Op(nn.HardShrink(0.3), None), (2, 4)
+    yield "op_hard_tanh", Op(nn.HardTanh(), None), (2, 4)
+    yield "op_log_sigmoid", Op(nn.LogSigmoid(), None), (2, 4)
+    yield "op_log_softmax", Op(nn.LogSoftmax(), None), (2, 4)
+    yield "op_selu", Op(nn.Selu(), None), (2, 4)
+    yield "op_soft_shrink", Op(nn.SoftShrink(0.3), None), (2, 4)
+    yield "op_softsign", Op(nn.Softsign(), None), (2, 4)
+    yield "op_sparse_plus", Op(nn.SparsePlus(), None), (2, 4)
+    yield "op_sparse_sigmoid", Op(nn.SparseSigmoid(), None), (2, 4)
+    yield "op_sparsemax", Op(nn.Sparsemax(), None), (5, 7)
+    yield "op_squareplus", Op(nn.Squareplus(2), None), (2, 4)
+    yield "op_tanh_shrink", Op(nn.TanhShrink(), None), (2, 4)
+    yield "op_threshold", Op(nn.Threshold(0.2, -1.5), None), (2, 4)
     yield "op_elu", Op(nn.Elu(0.6), None), (2, 4)
     yield "op_exp", Op(knp.Exp(), None), (2, 4)
     yield "op_flip", Op(knp.Flip(axis=-1), None), P

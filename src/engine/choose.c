@@ -193,7 +193,8 @@ static const char *activation_text(int function)
                                                        [TWI_SOFT_SHRINK] = "soft_shrink",
                                                        [TWI_HARD_SHRINK] = "hard_shrink",
                                                        [TWI_TANH_SHRINK] = "tanh_shrink",
-                                                       [TWI_HARD_TANH] = "hard_tanh"};
+                                                       [TWI_HARD_TANH] = "hard_tanh",
+                                                       [TWI_THRESHOLD] = "threshold"};
     return function >= 0 && function < TWI_ACTIVATIONS && names[function] ? names[function] : "activation";
 }
 

@@ -296,7 +296,8 @@ static const struct {
     [TWI_SOFT_SHRINK] = {"soft_shrink", "v > alpha ? v - alpha : v < -alpha ? v + alpha : 0"},
     [TWI_HARD_SHRINK] = {"hard_shrink", "fabsf(v) > alpha ? v : 0"},
     [TWI_TANH_SHRINK] = {"tanh_shrink", "v - tanhf(v)"},
-    [TWI_HARD_TANH] = {"hard_tanh", "fminf(fmaxf(v, -1), 1)"}};
+    [TWI_HARD_TANH] = {"hard_tanh", "fminf(fmaxf(v, -1), 1)"},
+    [TWI_THRESHOLD] = {"threshold_of", "v > threshold ? v : beta"}};
 
 bool twi_c_takes_alpha(int activation)
 {

@@ -24,6 +24,9 @@ typedef struct twi_load_report {
 } twi_load_report;
 void twi_load_report_clear(twi_load_report *report);
 
+// Called for each array of a file of weights, in the file's order; name and shape are lent.
+typedef tw_status (*twi_array_visitor)(void *self, const char *name, const tw_shape *shape, tw_err *err);
+
 typedef struct twi_format {
     const char *name, *doc; // "keras", "Keras 3 archive"
     const char *suffix;     // chosen for writing by this ending (".keras", ".weights.h5"); longest match wins
@@ -34,6 +37,8 @@ typedef struct twi_format {
                             tw_err *err);
     tw_status (*read_weights)(tw_model *m, twi_source *source, const twi_load_options *o,
                               twi_load_report *report, tw_err *err);
+    tw_status (*list)(twi_source *source, twi_array_visitor visit, void *self,
+                      tw_err *err); // of weights only
     tw_status (*write_model)(const tw_model *m, const char *path, tw_err *err);
     tw_status (*write_weights)(const tw_model *m, const char *path, tw_err *err);
 } twi_format;

@@ -545,4 +545,5 @@ const twi_format twi_format_keras_weights = {.name = "keras_weights",
                                              .suffix = ".weights.h5",
                                              .is = keras_weights_is,
                                              .read_weights = keras_weights_read,
-                                             .write_weights = keras_weights_write};
+                                             .write_weights = keras_weights_write,
+                                             .list = twi_hdf5_list};

@@ -454,4 +454,5 @@ const twi_format twi_format_legacy_weights = {.name = "legacy_weights",
                                               .suffix = ".h5",
                                               .is = legacy_weights_is,
                                               .read_weights = legacy_weights_read,
-                                              .write_weights = legacy_weights_write};
+                                              .write_weights = legacy_weights_write,
+                                              .list = twi_hdf5_list};

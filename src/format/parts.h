@@ -70,6 +70,9 @@ tw_status twi_legacy_read(tw_model *m, twi_hdf5 *file, const char *path, const t
 // `at`: "" or "/model_weights".
 tw_status twi_legacy_write(const tw_model *m, twi_hdf5_writer *w, const char *at, tw_err *err);
 
+// A format's `list` for HDF5: every dataset under its path (stage.c).
+tw_status twi_hdf5_list(twi_source *source, twi_array_visitor visit, void *self, tw_err *err);
+
 // The optimizer's variables (slots.c), in their order; 0 among `data`: one is missing. They fill m->slots, or nothing does.
 tw_status twi_slots_read(tw_model *m, twi_hdf5 *file, size_t n, const twi_hdf5_object *data, tw_err *err);
 tw_status twi_slot_write(const twi_view *slot, twi_hdf5_writer *w, const char *path, tw_err *err);

@@ -249,9 +249,21 @@ static tw_status safetensors_write_weights(const tw_model *m, const char *path, 
     return status;
 }
 
+static tw_status safetensors_list(twi_source *source, twi_array_visitor visit, void *self, tw_err *err)
+{
+    reading r = {.source = source, .err = err};
+    tw_status status = read_header(&r);
+    for (size_t i = 0; !status && i < r.tensors.n; i++)
+        status = visit(self, r.tensors.at[i]->name, &r.tensors.at[i]->shape, err);
+    twi_vec_clear(&r.tensors);
+    twi_arena_clear(&r.arena);
+    return status;
+}
+
 const twi_format twi_format_safetensors = {.name = "safetensors",
                                            .doc = "safetensors",
                                            .suffix = ".safetensors",
                                            .is = safetensors_is,
                                            .read_weights = safetensors_read_weights,
-                                           .write_weights = safetensors_write_weights};
+                                           .write_weights = safetensors_write_weights,
+                                           .list = safetensors_list};

@@ -140,3 +140,45 @@ tw_status twi_stage_finish(twi_stage *s, tw_status status, tw_err *err)
     twi_str_clear(&s->failures);
     return status;
 }
+
+// ------------------------------------------------------------------------------------------------------------- listing
+
+enum { DEPTH_MAX = 64 };
+
+typedef struct listing {
+    twi_hdf5 *file;
+    twi_array_visitor visit;
+    void *self;
+    tw_err *err;
+} listing;
+
+static tw_status list_group(const listing *l, twi_hdf5_object group, const char *path, int depth)
+{
+    twi_hdf5_texts names = {0};
+    tw_status status = depth > DEPTH_MAX
+                           ? twi_fail(l->err, TW_EMALFORMED, "'%.100s': groups are nested too deep", path)
+                           : twi_hdf5_members(l->file, group, &names, l->err);
+    for (size_t i = 0; !status && i < names.n; i++) {
+        twi_hdf5_object at = 0;
+        twi_hdf5_data info;
+        twi_str name = {0};
+        twi_str_printf(&name, "%s%s%s", path, *path ? "/" : "", names.at[i]);
+        status = name.failed ? twi_fail_memory(l->err, 0, "a name")
+                             : twi_hdf5_find(l->file, group, names.at[i], &at, l->err);
+        if (!status && at && twi_hdf5_is_group(l->file, at))
+            status = list_group(l, at, name.text, depth + 1);
+        else if (!status && at && !(status = twi_hdf5_data_of(l->file, at, &info, l->err)))
+            status = l->visit(l->self, name.text, &info.shape, l->err);
+        twi_str_clear(&name);
+    }
+    twi_hdf5_texts_clear(&names);
+    return status;
+}
+
+tw_status twi_hdf5_list(twi_source *source, twi_array_visitor visit, void *self, tw_err *err)
+{
+    listing l = {.file = twi_hdf5_open(source, err), .visit = visit, .self = self, .err = err};
+    tw_status status = l.file ? list_group(&l, twi_hdf5_root(l.file), "", 0) : TW_EMALFORMED;
+    twi_hdf5_close(l.file);
+    return status;
+}

@@ -256,9 +256,20 @@ static tw_status torch_read_weights(tw_model *m, twi_source *source, const twi_l
     return status;
 }
 
+static tw_status torch_list(twi_source *source, twi_array_visitor visit, void *self, tw_err *err)
+{
+    twi_torch *file = twi_torch_open(source, err);
+    tw_status status = file ? TW_OK : TW_EMALFORMED;
+    for (size_t i = 0; !status && i < twi_torch_n(file); i++)
+        status = visit(self, twi_torch_at(file, i)->name, &twi_torch_at(file, i)->shape, err);
+    twi_torch_close(file);
+    return status;
+}
+
 const twi_format twi_format_torch = {.name = "torch",
                                      .doc = "PyTorch state dict",
                                      .suffix = ".pth",
                                      .is = twi_torch_is,
                                      .read_weights = torch_read_weights,
-                                     .write_weights = twi_torch_write};
+                                     .write_weights = twi_torch_write,
+                                     .list = torch_list};

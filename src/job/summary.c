@@ -91,11 +91,83 @@ static tw_status write_drawing(const tw_model *m, const tw_summary_options *o, c
     return status;
 }
 
+// ------------------------------------------------------------------------------------------------------- weights alone
+
+typedef struct arrays {
+    twi_str rows;
+    json_t *list;
+    int64_t n, values;
+} arrays;
+
+static tw_status add_array(void *self, const char *name, const tw_shape *shape, tw_err *err)
+{
+    arrays *a = self;
+    char text[TWI_SHAPE_TEXT];
+    json_t *sizes = json_array();
+    for (int i = 0; i < shape->rank; i++)
+        json_array_append_new(sizes, json_integer(shape->dim[i]));
+    if (json_array_append_new(a->list, json_pack("{ss so}", "name", name, "shape", sizes)))
+        return twi_fail_memory(err, 0, "a list of arrays");
+    twi_str_printf(&a->rows, "%-48s %s\n", name, twi_shape_text(shape, text));
+    a->n++;
+    a->values += twi_shape_count(shape);
+    return a->rows.failed ? twi_fail_memory(err, 0, "a list of arrays") : TW_OK;
+}
+
+static tw_status print_arrays(tw_context *tw, const tw_summary_options *o, const twi_format *f, arrays *a,
+                              tw_err *err)
+{
+    char count[32], values[32];
+    const char *name = twi_base_name(o->model);
+    if (o->format == TW_FORMAT_JSON) {
+        json_t *json = json_pack("{ss ss ss sO s{sI}}", "name", name, "holds", "weights", "format", f->name,
+                                 "arrays", a->list, "params", "total", (json_int_t)a->values);
+        char *text = json ? twi_json_text(json, 2, err) : NULL;
+        if (text)
+            twi_print(tw, "%s\n", text);
+        json_decref(json);
+        twi_free(text);
+        return text ? TW_OK : TW_ENOMEM;
+    }
+    twi_print(tw, "%s: %s, weights only: %s arrays, %s numbers\n\n", name, f->doc,
+              twi_str_thousands(count, sizeof count, a->n),
+              twi_str_thousands(values, sizeof values, a->values));
+    twi_write(tw, a->rows.text ? a->rows.text : "", a->rows.n);
+    twi_note(tw, "it holds no layers: topwork convert %s OUT.keras --model NAME loads it into a network",
+             name);
+    return TW_OK;
+}
+
+// A file of weights without a network: what it holds. *is_listed: it was one, and nothing was asked that needs layers.
+static tw_status list_weights(tw_context *tw, const tw_summary_options *o, bool *is_listed, tw_err *err)
+{
+    twi_source source;
+    bool wants_layers = o->svg || o->cut || o->freeze || o->weights || o->style == 1 || o->input_shape.rank;
+    *is_listed = false;
+    if (wants_layers || twi_is_architecture(o->model) || twi_source_open(&source, o->model, NULL))
+        return TW_OK;
+    tw_err ignored = {0};
+    const twi_format *f = twi_format_of(&source, &ignored);
+    arrays a = {.list = json_array()};
+    tw_status status = TW_OK;
+    *is_listed = f && f->list && !f->read_model;
+    if (*is_listed)
+        status = f->list(&source, add_array, &a, err);
+    if (*is_listed && !status)
+        status = print_arrays(tw, o, f, &a, err);
+    twi_source_close(&source);
+    twi_str_clear(&a.rows);
+    json_decref(a.list);
+    return status;
+}
+
 tw_status twi_job_summary(tw_context *tw, const tw_summary_options *o, tw_err *err)
 {
     tw_err own = {0};
     char *dropped = NULL;
-    tw_model *m = prepare(o, &dropped, &own);
+    bool is_listed;
+    list_weights(tw, o, &is_listed, &own);
+    tw_model *m = is_listed || own.status ? NULL : prepare(o, &dropped, &own);
     if (m && o->svg && write_drawing(m, o, dropped, &own)) {
         twi_model_free(m);
         m = NULL;

@@ -3,6 +3,10 @@
 // Formulas stand with the op (op/params.h); softmax and log_softmax go over the last axis.
 // Source   keras.activations, Keras 3.15. hard_sigmoid is Keras 3's relu6(x + 3) / 6 (Keras 2 had 0.2 x + 0.5).
 //
+// glu halves the channels. Keras's layers go on as if they did not (their output_shape is wrong, and a layer with weights behind
+// them fails when it runs); here shapes are what is computed.
+// threshold is known, to be refused: Keras finds it by name and then misses its two numbers.
+//
 // One row here serves `activation=` of every layer, the layer Activation and the head language.
 
 #include "layer/layer.h"
@@ -13,6 +17,21 @@ typedef struct activation_row {
     twi_activation_params op;
     twi_value (*emit_rows)(twi_emitter *e, twi_value x); // those over the last axis; NULL: number by number
 } activation_row;
+
+// a · sigmoid(b) of x = [a, b]: the halves are what is left of rows of channels when the others are cropped.
+twi_value twi_emit_glu(twi_emitter *e, twi_value x)
+{
+    tw_shape shape = twi_value_shape(e, x), out = shape;
+    int64_t c = twi_shape_last(&shape), half = c / 2, pixels = 1;
+    for (int i = 1; i < shape.rank - 1; i++)
+        pixels *= shape.dim[i];
+    out.dim[out.rank - 1] = half;
+    twi_value rows = twi_emit_reshape(e, x, &TWI_SHAPE(shape.dim[0], pixels, c, 1));
+    twi_value a = twi_emit_pad(e, rows, (int64_t[4]){0, 0, 0, -half}),
+              b = twi_emit_pad(e, rows, (int64_t[4]){0, 0, -half, 0});
+    b = twi_emit_activation(e, b, &(twi_activation_params){.function = TWI_SIGMOID});
+    return twi_emit_reshape(e, twi_emit_binary(e, a, b, TWI_MUL), &out);
+}
 
 #define ROWS(ROW)                                                                          \
     ROW(linear, "none identity", "x", TWI_LINEAR, 0, 0)                                    \
@@ -42,9 +61,11 @@ typedef struct activation_row {
     ROW(mish, "", "x tanh(softplus(x))", TWI_MISH, 0, 0)
 
 // ROW(name, meaning, emits)
-#define WHOLE_ROWS(ROW)                                          \
-    ROW(softmax, "exp(x), divided by its sum", twi_emit_softmax) \
-    ROW(log_softmax, "log of softmax", twi_emit_log_softmax)
+#define WHOLE_ROWS(ROW)                                                                               \
+    ROW(softmax, "exp(x), divided by its sum", twi_emit_softmax)                                      \
+    ROW(log_softmax, "log of softmax", twi_emit_log_softmax)                                          \
+    ROW(sparsemax, "few numbers, as Keras computes it: they need not sum to one", twi_emit_sparsemax) \
+    ROW(glu, "half of the channels times the sigmoid of the others", twi_emit_glu)
 
 // The first alias is what Keras writes.
 #define KIND(id, more, text, function_, alpha_, beta_)                                                      \
@@ -60,15 +81,10 @@ ROWS(KIND)
     static const tw_setting_kind kind_##id = {.name = #id, .aliases = #id, .doc = text, .row = &row_##id};
 WHOLE_ROWS(WHOLE)
 
-static const tw_setting_kind kind_glu = {.name = "glu",
-                                         .doc = "it halves the channels, against what Keras's layers say"};
-static const tw_setting_kind kind_sparsemax = {
-    .name = "sparsemax", .doc = "what Keras 3.15 computes under this name does not sum to one"};
 static const tw_setting_kind kind_threshold = {
     .name = "threshold", .doc = "it needs two numbers, which Keras's layers cannot give it"};
 
-static const tw_setting_kind *const kinds[] = {ROWS(POINTER) WHOLE_ROWS(POINTER) & kind_glu, &kind_sparsemax,
-                                               &kind_threshold, NULL};
+static const tw_setting_kind *const kinds[] = {ROWS(POINTER) WHOLE_ROWS(POINTER) & kind_threshold, NULL};
 static const char *const names[] = {ROWS(NAME) WHOLE_ROWS(NAME) NULL};
 
 const tw_setting_kind *twi_activation_find(const char *name)
@@ -79,6 +95,17 @@ const tw_setting_kind *twi_activation_find(const char *name)
 const char *const *twi_activation_names(void)
 {
     return names;
+}
+
+tw_status twi_activation_shape(const tw_setting *activation, tw_shape *shape, tw_err *err)
+{
+    int64_t *channels = &shape->dim[shape->rank - 1];
+    if (activation->kind != &kind_glu)
+        return TW_OK;
+    if (*channels % 2 != 0)
+        return twi_fail(err, TW_EINVAL, "glu halves the channels, but there are %lld", (long long)*channels);
+    *channels /= 2;
+    return TW_OK;
 }
 
 twi_value twi_emit_activation_setting(twi_emitter *e, twi_value x, const tw_setting *activation)
@@ -102,8 +129,9 @@ static const tw_field activation_fields[] = {{TWI_ACTIVATION("activation", activ
 static tw_status activation_infer(const activation *c, int n_in, const tw_shape *in, tw_shape *out,
                                   tw_err *err)
 {
-    (void)c, (void)n_in, (void)err;
-    return twi_same_shape(in, out);
+    (void)n_in;
+    *out = *in;
+    return twi_activation_shape(&c->function, out, err);
 }
 
 static void activation_emit(twi_emitter *e, const activation *c, int n_in, const twi_value *in,

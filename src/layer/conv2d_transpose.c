@@ -59,7 +59,8 @@ static tw_status conv2d_transpose_infer(const conv2d_transpose *c, int n_in, con
     if (c->filters < 1 || c->size[0] < 1)
         return twi_fail(err, TW_EINVAL, "%s is missing", c->filters < 1 ? "filters" : "kernel_size");
     *out = TWI_SHAPE(in->dim[0], out_of(c, 0, in->dim[1]), out_of(c, 1, in->dim[2]), c->filters);
-    return twi_check_activity(&c->activity_reg, out, err);
+    status = twi_activation_shape(&c->activation, out, err);
+    return status ? status : twi_check_activity(&c->activity_reg, out, err);
 }
 
 static void conv2d_transpose_weights(const conv2d_transpose *c, const tw_shape *in, twi_weight_list *list)

@@ -50,7 +50,8 @@ static tw_status dense_infer(const dense *c, int n_in, const tw_shape *in, tw_sh
         return TW_EINVAL;
     *out = *in;
     out->dim[in->rank - 1] = c->units;
-    return twi_check_activity(&c->activity_reg, out, err);
+    tw_status status = twi_activation_shape(&c->activation, out, err);
+    return status ? status : twi_check_activity(&c->activity_reg, out, err);
 }
 
 // 4. The weights it asks for, in Keras's order: what is created trainable first.

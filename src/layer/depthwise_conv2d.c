@@ -57,6 +57,7 @@ static tw_status depthwise_conv2d_infer(const depthwise_conv2d *c, int n_in, con
     twi_window w = window_of(c);
     status = twi_window_infer(&w, in, out, err);
     out->dim[3] = in->dim[3] * c->multiplier;
+    status = status ? status : twi_activation_shape(&c->activation, out, err);
     return status ? status : twi_check_activity(&c->activity_reg, out, err);
 }
 

@@ -24,6 +24,9 @@ bool twi_layer_name_is(const char *a, const char *b);
 const tw_setting_kind *twi_activation_find(const char *name);
 const char *const *twi_activation_names(void);
 // Emits it: activation or softmax op; none and linear give x back.
+// What is left of a shape: glu halves its channels (TW_EINVAL: an odd number of them).
+tw_status twi_activation_shape(const tw_setting *activation, tw_shape *shape, tw_err *err);
+twi_value twi_emit_glu(twi_emitter *e, twi_value x);
 twi_value twi_emit_activation_setting(twi_emitter *e, twi_value x, const tw_setting *activation);
 
 // Initializers: layer/initializer.c. `twi_initializer_fill` draws a weight's first values (TWI_RNG_INIT, index = stream).

@@ -64,6 +64,7 @@ static tw_status separable_conv2d_infer(const separable_conv2d *c, int n_in, con
     twi_window w = window_of(c);
     status = twi_window_infer(&w, in, out, err);
     out->dim[3] = c->filters;
+    status = status ? status : twi_activation_shape(&c->activation, out, err);
     return status ? status : twi_check_activity(&c->activity_reg, out, err);
 }
 

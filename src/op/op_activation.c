@@ -74,7 +74,8 @@ static inline double within(double x, double low, double high)
     FUNCTION(TWI_SOFT_SHRINK, x - within(x, -alpha, alpha), fabs(x) > alpha ? 1 : 0)                    \
     FUNCTION(TWI_HARD_SHRINK, fabs(x) > alpha ? x : 0, fabs(x) > alpha ? 1 : 0)                         \
     FUNCTION(TWI_TANH_SHRINK, x - tanh(x), tanh(x) * tanh(x))                                           \
-    FUNCTION(TWI_HARD_TANH, within(x, -1, 1), x > -1 && x < 1 ? 1 : 0)
+    FUNCTION(TWI_HARD_TANH, within(x, -1, 1), x > -1 && x < 1 ? 1 : 0)                                  \
+    FUNCTION(TWI_THRESHOLD, x > threshold ? x : beta, x > threshold ? 1 : 0)
 
 void twi_activation_run(const twi_activation_params *p, const float *in, float *out, int64_t n)
 {

@@ -64,6 +64,7 @@ typedef enum twi_activation {
     TWI_HARD_SHRINK,    // |x| > alpha ? x : 0
     TWI_TANH_SHRINK,    // x − tanh(x)
     TWI_HARD_TANH,      // x within −1..1
+    TWI_THRESHOLD,      // x > threshold ? x : beta
     TWI_ACTIVATIONS     // how many
 } twi_activation;
 typedef struct twi_activation_params {
@@ -95,6 +96,8 @@ twi_value twi_emit_layer_norm(twi_emitter *e, twi_value x, twi_value gamma, twi_
 // Over the last axis: softmax and its logarithm.
 twi_value twi_emit_softmax(twi_emitter *e, twi_value x);
 twi_value twi_emit_log_softmax(twi_emitter *e, twi_value x);
+// As Keras computes it, which is not what the paper has; see op_sparsemax.c.
+twi_value twi_emit_sparsemax(twi_emitter *e, twi_value x);
 
 // binary: y = a ∘ b with NumPy's broadcasting; either side may be a constant or weight.
 typedef enum twi_binary { TWI_ADD, TWI_SUB, TWI_MUL, TWI_DIV, TWI_MAX, TWI_MIN } twi_binary;

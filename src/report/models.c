@@ -178,7 +178,11 @@ static void add_name(chart *c, const point *p, twi_str *out)
         if (!is_free(c, &at, p))
             continue;
         c->labels[c->n_labels++] = at;
-        twi_str_printf(out, "<text class=\"name%s\" x=\"%.1f\" y=\"%.1f\">", p->is_best ? " best" : "", x, y);
+        // Held to the width it was placed by: in a wider face it would run over its point.
+        twi_str_printf(out,
+                       "<text class=\"name%s\" x=\"%.1f\" y=\"%.1f\" textLength=\"%.1f\" "
+                       "lengthAdjust=spacingAndGlyphs>",
+                       p->is_best ? " best" : "", x, y, w);
         twi_html_text(out, p->name);
         twi_str_add(out, "</text>");
         return;

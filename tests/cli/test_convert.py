@@ -2,6 +2,7 @@
 """topwork convert: every format that can be written, from what can be read, and what it refuses."""
 import json
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -80,6 +81,24 @@ class Convert(unittest.TestCase):
             self.assertIn("--model NAME", self.gives([self.path(name), self.path("no.keras")], 3).stderr)
             self.gives([self.path(name), self.path(f"{name}.keras"), "--model", start, "--verify"])
         self.gives([self.path("small.weights.h5"), self.path("named.keras"), "--model", SMALL[0], *SMALL[3:], "--verify"])
+
+    def test_weights_alone_are_listed_by_summary(self):
+        start = self.small()
+        for name, array in (("w.weights.h5", "layers/conv2d/vars/0"), ("w.safetensors", "Conv1/kernel"), ("w.pth", "Conv1.weight")):
+            self.gives([start, self.path(name)])
+            result = run("summary", self.path(name))
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn("weights only: ", result.stdout)
+            shape = r"\(16, 3, 3, 3\)" if name.endswith("pth") else r"\(3, 3, 3, 16\)"
+            self.assertRegex(result.stdout, rf"(?m)^{re.escape(array)} +{shape}$")
+            self.assertIn("--model NAME", result.stderr)
+            listed = json.loads(run("summary", self.path(name), "--format", "json").stdout)
+            whole = json.loads(run("summary", start, "--format", "json").stdout)
+            self.assertEqual((listed["holds"], listed["params"]["total"]), ("weights", whole["params"]["total"]))
+            # What needs layers is refused as before.
+            self.assertEqual(run("summary", self.path(name), "--svg", self.path("x.svg")).returncode, 3)
+        Path(self.path("cut.pth")).write_bytes(Path(self.path("w.pth")).read_bytes()[:5000])
+        self.assertEqual(run("summary", self.path("cut.pth")).returncode, 5)
 
     def test_weights_of_a_network_that_takes_pixels_are_compared_on_pixels(self):
         for name in ("pixels.weights.h5", "pixels.safetensors"):

@@ -65,6 +65,8 @@ class Models(unittest.TestCase):
     def test_most_networks_are_named_beside_their_points(self):
         page = self.page()
         self.assertGreater(len(page.names), 2 * 0.75 * len(self.models))
+        # In a typeface wider than the one they were placed by, names keep their width and stay off their points.
+        self.assertEqual(len(re.findall(r'<text class="name[^>]* textLength="\d', self.text)), len(page.names))
 
     def test_what_was_measured_comes_first(self):
         page = self.page("--only", "mobilenet_v3_small", "--measure")

@@ -107,6 +107,7 @@ static const op_case CASES[] = {
     FUNCTION("hard_shrink", APART, TWI_HARD_SHRINK, .alpha = 0.4),
     FUNCTION("tanh_shrink", SMOOTH, TWI_TANH_SHRINK),
     FUNCTION("hard_tanh", APART, TWI_HARD_TANH),
+    FUNCTION("threshold", APART, TWI_THRESHOLD, .beta = -0.7, .threshold = 0.32),
     {"batch_norm/all", BN(.epsilon = 1e-3, .momentum = 0.9),
      IN(5, S(2, 3, 5, 70), S(70), S(70), S(70), S(70)), OUT(2, 3, 5, 70), .no_grad = 24, .above = 16},
     {"batch_norm/bare", BN(.epsilon = 1e-3, .momentum = 0.9), IN(5, S(1, 4, 3, 5), NONE, NONE, S(5), S(5)),
@@ -220,6 +221,8 @@ static const op_case CASES[] = {
     {"log_softmax/pixels", NULL, IN(1, S(1, 3, 2, 5)), OUT(1, 3, 2, 5)},
     {"softmax/rows", NULL, IN(1, S(3, 10)), OUT(3, 10)},
     {"softmax/pixels", NULL, IN(1, S(1, 3, 2, 5)), OUT(1, 3, 2, 5)},
+    {"sparsemax/rows", NULL, IN(1, S(3, 10)), OUT(3, 10), .fill = APART},
+    {"sparsemax/pixels", NULL, IN(1, S(1, 3, 2, 5)), OUT(1, 3, 2, 5), .fill = APART},
 };
 enum { N_CASES = sizeof CASES / sizeof *CASES };
 
