@@ -107,11 +107,12 @@ static void say_augmented(training *t, bool could_have_rows)
     if (could_have_rows)
         twi_note(t->tw,
                  "photos are changed anew in each epoch, so the frozen part runs again for all of them: %lld "
-                 "photos "
-                 "an epoch\ntry  --augment-copies 4, which computes each photo five times in all and then "
-                 "trains as "
-                 "fast as without",
-                 (long long)n);
+                 "photos an epoch\ntry  %s",
+                 (long long)n,
+                 t->o->cutmix > 0
+                     ? "--mixup instead of --cutmix: it mixes features too"
+                     : "--augment-copies 4, which computes each photo five times in all and then "
+                       "trains as fast as without");
 }
 
 static tw_status open_part(training *t, twi_part part, tw_err *err)
@@ -469,7 +470,7 @@ bool twi_training_keeps_rows(const twi_frontier *frontier)
 
 bool twi_training_is_online(const training *t, bool keeps_rows)
 {
-    return t->augment.n && !(keeps_rows && t->o->augment_copies > 0);
+    return (t->augment.n || t->o->cutmix > 0) && !(keeps_rows && t->o->augment_copies > 0);
 }
 
 tw_status twi_training_unfreeze(training *t, tw_err *err)

@@ -87,10 +87,12 @@ static tw_status make_plans(twi_trainer *t, tw_err *err)
                         "%s compares the outputs of a sample, and the model has one: it would always be 0\n"
                         "try  binary_crossentropy, or one output a class (dense:2:softmax)",
                         t->o->loss.kind->name);
-    if (t->o->cutmix > 0 && (twi_plan_n_inputs(t->plan[0]) != 1 || twi_plan_input(t->plan[0], 0)->rank != 4))
+    bool has_pictures =
+        !t->o->from && twi_plan_n_inputs(t->plan[0]) == 1 && twi_plan_input(t->plan[0], 0)->rank == 4;
+    if (t->o->cutmix > 0 && !has_pictures)
         return twi_fail(err, TW_EUNUSABLE,
                         "cutmix needs pictures, and here the trained part starts from features\n"
-                        "try  --mixup, which mixes features too");
+                        "try  mixup, which mixes features too");
     return TW_OK;
 }
 

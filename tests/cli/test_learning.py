@@ -146,6 +146,13 @@ class Learning(unittest.TestCase):
         self.train("--epochs", "1", "--head", "gap, dense:2:softmax", "--patience", "0", "--loss", "categorical_crossentropy")
         self.assertEqual(self.history()[0]["loss"], own)
 
+    def test_cutmix_cuts_photos_not_features(self):
+        said = self.train("--epochs", "1", "--cutmix", "1")
+        self.assertIn("the frozen part runs again for all of them: 76 photos an epoch", said)
+        self.assertIn("try  --mixup instead of --cutmix", said)
+        self.assertIn("cutmix needs pictures", self.train("--epochs", "1", "--cutmix", "1", "--augment", "flip", "--augment-copies", "1", code=3))
+        self.assertNotIn("runs again", self.train("--epochs", "1", "--mixup", "0.2"))
+
     def test_options_without_effect_are_said(self):
         for words, said in ((["--fine-tune-lr", "1e-4"], "--fine-tune-lr has no effect without --fine-tune EPOCHS"),
                             (["--fine-tune-from", "conv1"], "--fine-tune-from has no effect"), (["--unfreeze-every", "2"], "--unfreeze-every"),
