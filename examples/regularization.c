@@ -177,6 +177,14 @@ static void line(FILE *out, const char *name, const double *v, int n, double hig
     fputs("'/>", out);
 }
 
+static void draw_epochs(FILE *out)
+{
+    for (int e = 1; e < EPOCHS - 4; e += e == 1 ? 9 : 10)
+        fprintf(out, "<text x=%.1f y=212 text-anchor=middle>%d</text>", 34 + (e - 1) * 296.0 / (EPOCHS - 1),
+                e);
+    fprintf(out, "<text x=330 y=212 text-anchor=end>epoch %d</text>", EPOCHS);
+}
+
 static void draw_curves(FILE *out, const run *r, double high)
 {
     char title[160];
@@ -194,7 +202,7 @@ static void draw_curves(FILE *out, const run *r, double high)
             x > 180 ? "end" : "start");
     line(out, "train", r->loss, r->n_epochs, high);
     line(out, "val", r->val_loss, r->n_epochs, high);
-    fputs("<text x=330 y=214 text-anchor=end>epoch</text>", out);
+    draw_epochs(out);
     end(out);
 }
 
@@ -211,8 +219,8 @@ static void draw_histogram(FILE *out, const run *r)
         fprintf(out, "<rect class=%s x=%.1f y=%.1f width=6.6 height=%.1f />", i == BINS / 2 ? "zero" : "bar",
                 30 + 7.3 * i, 196 - 180.0 * r->count[i] / most, 180.0 * r->count[i] / most);
     fprintf(out,
-            "<text x=30 y=212>%.2f</text><text x=180 y=212 text-anchor=middle>0</text>"
-            "<text x=330 y=212 text-anchor=end>%.2f</text>",
+            "<text x=30 y=212>%.2f and below</text><text x=180 y=212 text-anchor=middle>0</text>"
+            "<text x=330 y=212 text-anchor=end>%.2f and above</text>",
             -r->limit, r->limit);
     end(out);
 }
@@ -443,8 +451,11 @@ static void draw_runs(FILE *out)
         draw_curves(out, &runs[i], 1.1 * high);
     begin(out, "learning rate of each epoch (cosine decay)");
     line(out, "val", runs[0].rate, runs[0].n_epochs, runs[0].rate[0]);
-    fprintf(out, "<text x=30 y=20 text-anchor=end>%g</text><text x=330 y=214 text-anchor=end>epoch</text>",
+    fprintf(out,
+            "<line class=grid x1=34 x2=330 y1=196 y2=196 /><text x=30 y=20 text-anchor=end>%g</text>"
+            "<text x=30 y=200 text-anchor=end>0</text>",
             runs[0].rate[0]);
+    draw_epochs(out);
     end(out);
     fputs("</section><h2>The weights of the dense layer afterwards</h2><section>", out);
     for (int i = 0; i < RUNS; i++)

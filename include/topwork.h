@@ -264,7 +264,7 @@ typedef struct tw_train_options {
     int64_t input_size;
     const char *cut, *head, *freeze;
     int64_t epochs;
-    const char *lr; // a number, or "auto"
+    const char *lr; // a number, or "auto"; NULL: the optimizer's own
     const char *optimizer, *loss;
     const char *schedule, *metrics, *callbacks;
     int64_t batch_size; // 0: auto
@@ -778,7 +778,7 @@ typedef struct tw_fit_options {
     int64_t batch_size;         // 0: 32; the last batch of an epoch may be smaller
     int64_t patience;           // stop after so many epochs without a better val_loss; 0: never
     int64_t seed;               // 0: 1
-    const double *class_weight; // [classes] factor of each class in the loss, or NULL
+    const double *class_weight; // [classes] factor of each class in the loss, 0 or more, or NULL
     const float *sample_weight; // [samples of .data] factor of each sample in memory, or NULL
     bool no_shuffle;            // samples in their order in every epoch
     const char *augment;        // photos changed anew in each epoch: "flip, rotation:0.1, contrast:0.2"
@@ -791,9 +791,13 @@ typedef struct tw_fit_options {
     const tw_callback *callback; // [n_callbacks] your own
     int64_t n_callbacks;
     const char *csv_log; // file: a line an epoch, as Keras's CSVLogger
-    const char *
-        checkpoint; // file of the model after each epoch that is the best so far (.keras, .weights.h5); {epoch} in its
-                    // name is the epoch's number: then after each epoch
+    // File of the model after each epoch that is the best so far (.keras, .h5, .weights.h5). With places in its name, as in Keras,
+    // after each epoch: "m-{epoch:02d}-{val_loss:.2f}.keras" (epochs from 1; loss, accuracy, metrics, learning_rate).
+    const char *checkpoint;
+    // Folder that holds what an interrupted fit needs to go on, written after each epoch: weights, optimizer, what callbacks
+    // remember, the best model so far. A tw_fit that finds it there goes on to the same bits; one that ends by itself removes it.
+    // Layers are trainable then as they are now: where a callback frees some in the middle, free them before going on.
+    const char *backup;
     const char *tensorboard; // folder of event files
     bool keep_last;          // keep the weights of the last epoch
     bool new_in_front; // let new layers stand in front of frozen pretrained ones (else refused: TW_EINVAL)

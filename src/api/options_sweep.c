@@ -17,7 +17,7 @@ const tw_field tw_sweep_fields[] = {
     {TWI_TEXT("weights", "what the network starts from", sweep, weights), .otherwise = "imagenet", .value = "imagenet|none|FILE"},
     {TWI_TEXT("head", "new layers", sweep, head), .otherwise = TWI_HEAD_DEFAULT, .value = "SPEC"},
     {TWI_INT("epochs", "how often each head sees every photo", sweep, epochs, 0, TW_DIM_MAX), .otherwise = "10"},
-    {TWI_TEXT("lr", "learning rate", sweep, lr), .otherwise = "1e-3", .value = "X|auto"},
+    {TWI_TEXT("lr", "learning rate [the optimizer's own]", sweep, lr), .value = "X|auto"},
     {TWI_TEXT("optimizer", "how weights move", sweep, optimizer), .otherwise = "adam", .value = "SPEC"},
     {TWI_INT("batch_size", "photos a step", sweep, batch_size, 1, 65536), .otherwise = "32"},
     {TWI_INT("patience", "stop after so many epochs without a better validation loss; 0: never", sweep, patience, 0, TW_DIM_MAX),

@@ -76,8 +76,26 @@ static bool is_dropout(const twi_layer *layer)
     return strcmp(layer->kind->name, "Dropout") == 0;
 }
 
-// --dropout: the rate of every Dropout in the head, or a new one at its end.
-static tw_status set_dropout(twi_layers_parsed *head, double rate, tw_err *err)
+// Whether a head is whole: it ends as the classes ask for, with one sigmoid unit for two of them or a softmax unit each.
+static bool has_output(const twi_layers_parsed *head, int64_t n_classes)
+{
+    const twi_layer *last = head->at.n ? head->at.at[head->at.n - 1] : NULL;
+    json_t *config = json_object();
+    tw_err ignored = {0};
+    bool is_whole = false;
+    if (last && strcmp(last->kind->name, "Dense") == 0 &&
+        !twi_fields_write(last->kind->fields, last->config, config, &ignored)) {
+        int64_t units = twi_json_int(config, "units", 0);
+        const char *activation = twi_json_string(config, "activation", "");
+        is_whole = (units == 1 && n_classes == 2 && strcmp(activation, "sigmoid") == 0) ||
+                   (units == n_classes && strcmp(activation, "softmax") == 0);
+    }
+    json_decref(config);
+    return is_whole;
+}
+
+// --dropout: the rate of every Dropout in the head, or a new one before its output.
+static tw_status set_dropout(twi_layers_parsed *head, double rate, int64_t n_classes, tw_err *err)
 {
     char text[64];
     snprintf(text, sizeof text, "%.17g", rate);
@@ -94,6 +112,12 @@ static tw_status set_dropout(twi_layers_parsed *head, double rate, tw_err *err)
     if (!layer || set_option(layer, "rate", text, err) || !twi_vec_push(&head->at, layer, err)) {
         twi_layer_free(layer);
         return TW_ENOMEM;
+    }
+    size_t n = head->at.n - 1;
+    const twi_layers_parsed before = {.at = {head->at.at, n, n}};
+    if (has_output(&before, n_classes)) {
+        head->at.at[n] = head->at.at[n - 1];
+        head->at.at[n - 1] = layer;
     }
     return TW_OK;
 }
@@ -137,7 +161,7 @@ static twi_tensor add_layer(tw_model *m, twi_tensor x, twi_layer *layer, const t
     return twi_model_call(m, layer, 1, &x);
 }
 
-// The output layer that follows from the classes: one sigmoid unit for two, else one softmax unit each.
+// The output layer that follows from the classes, where the head has none: one sigmoid unit for two, else one softmax unit each.
 static twi_tensor add_output(tw_model *m, twi_tensor x, const twi_classifier_options *o, twi_str *text)
 {
     twi_layer *layer = twi_layer_new(twi_layer_kind_find("Dense"), NULL, &m->err);
@@ -168,7 +192,7 @@ static tw_status read_head(const twi_classifier_options *o, const tw_shape *trun
         status = twi_head_read(o->head, head, err);
     else if (!twi_str_same(o->head, "output"))
         status = twi_layers_parse(head_after(o->head, trunk), head, err);
-    return status || o->dropout < 0 ? status : set_dropout(head, o->dropout, err);
+    return status || o->dropout < 0 ? status : set_dropout(head, o->dropout, o->n_classes, err);
 }
 
 // A row of numbers a photo, whatever the head left: Dense works on the last axis only.
@@ -200,7 +224,9 @@ static tw_status add_head(tw_model *m, twi_tensor x, const twi_classifier_option
         for (size_t i = 0; i < head.at.n; i++)
             x = add_layer(m, x, head.at.at[i], o, &text);
         x = flat(m, x, o->head, &text);
-        twi_model_output(m, add_output(m, x, o, &text));
+        if (!has_output(&head, o->n_classes))
+            x = add_output(m, x, o, &text);
+        twi_model_output(m, x);
         status = twi_model_verify(m, err);
     }
     twi_layers_clear(&head);

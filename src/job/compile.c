@@ -20,6 +20,8 @@ static tw_status read_settings(const tw_compile_options *o, twi_compiled *c, tw_
                                         "optimizer", err);
     if (!status && !optimizer->kind)
         status = twi_fail(err, TW_EINVAL, "an optimizer is needed, received '%s'", o->optimizer);
+    if (!status)
+        status = twi_optimizer_check(optimizer, "optimizer", err);
     if (!status && !o->loss)
         status = twi_fail(err, TW_EINVAL,
                           "loss is missing: \"binary_crossentropy\" for one output, "
@@ -31,7 +33,8 @@ static tw_status read_settings(const tw_compile_options *o, twi_compiled *c, tw_
     if (!status && o->learning_rate != 0) {
         double rate = o->learning_rate == (double)TW_ZERO ? 0 : o->learning_rate;
         if (!(rate >= 0 && rate <= optimizer->kind->args[0].high))
-            return twi_fail(err, TW_EINVAL, "learning_rate must be 0 or more, received %g", rate);
+            return twi_fail(err, TW_EINVAL, "learning_rate must be in 0..%g, received %g",
+                            optimizer->kind->args[0].high, rate);
         optimizer->value[0] = rate;
     }
     if (!status && o->schedule)

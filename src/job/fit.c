@@ -7,8 +7,12 @@
 
 #include "job/learning.h"
 
+#include "base/source.h"
+#include "train/checkpoint.h"
+
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 bool twi_learning_is_cancelled(void *self)
 {
@@ -121,6 +125,44 @@ static void on_moment(void *self, twi_moment moment, int64_t epoch, int64_t step
     }
 }
 
+static char *backup_path(const learning *l, tw_err *err)
+{
+    twi_str path = {0};
+    twi_str_printf(&path, "%s/fit.tw", l->o->backup);
+    return twi_str_take(&path, err);
+}
+
+static tw_status write_backup(void *self, const twi_fit_state *state, tw_err *err)
+{
+    learning *l = self;
+    char *path = backup_path(l, err);
+    tw_status status = path ? twi_checkpoint_write(path, "fit", state, err) : TW_ENOMEM;
+    twi_free(path);
+    return status;
+}
+
+static tw_status read_backup(learning *l, twi_fit_state *state, tw_err *err)
+{
+    char *path = backup_path(l, err), *phase = NULL;
+    tw_status status = path ? twi_dir_make(l->o->backup, err) : TW_ENOMEM;
+    if (!status && twi_file_exists(path)) {
+        status = twi_checkpoint_read(path, &phase, state, err);
+        if (!status)
+            twi_say(l->tw, "fit", "resumed after epoch %lld", (long long)state->next_epoch);
+    }
+    twi_free(phase);
+    twi_free(path);
+    return status;
+}
+
+static void remove_backup(const learning *l)
+{
+    char *path = backup_path(l, NULL);
+    if (path)
+        unlink(path);
+    twi_free(path);
+}
+
 static twi_fit_options fit_options(learning *l, twi_fit_state *state)
 {
     const tw_fit_options *o = l->o;
@@ -152,6 +194,7 @@ static twi_fit_options fit_options(learning *l, twi_fit_state *state)
                              .self = l,
                              .on_progress = on_progress,
                              .on_epoch = on_epoch,
+                             .on_state = o->backup ? write_backup : NULL,
                              .on_moment = on_moment,
                              .is_cancelled = twi_learning_is_cancelled};
 }
@@ -177,6 +220,8 @@ static tw_history *fit(learning *l, tw_err *err)
     tw_history *out = NULL;
     l->err = err;
     tw_status status = twi_fit_files_open(&l->files, err);
+    if (!status && l->o->backup)
+        status = read_backup(l, &state, err);
     do {
         twi_history_clear(&history);
         if (!status && history.is_changed)
@@ -191,6 +236,8 @@ static tw_history *fit(learning *l, tw_err *err)
         status = twi_model_mark_trained(l->m, err);
     if (!status && !err->status)
         out = history_of(&history, history.is_stopped_early || history.is_cancelled || l->wants_stop, err);
+    if (out && l->o->backup && (!out->all.is_cancelled || l->wants_stop))
+        remove_backup(l);
     twi_fit_files_close(&l->files);
     twi_fit_state_clear(&state);
     twi_history_clear(&history);
@@ -223,6 +270,10 @@ static tw_status check_options(const tw_fit_options *o, tw_err *err)
     if (o->augment_copies < 0 || o->augment_copies > 100 || (o->augment_copies && !o->augment))
         return twi_fail(err, TW_EINVAL, "augment_copies must be in 0..100 and go with augment, received %lld",
                         (long long)o->augment_copies);
+    for (int64_t c = 0; o->class_weight && c < twi_dataset_n_classes(o->data); c++)
+        if (!(o->class_weight[c] >= 0 && isfinite(o->class_weight[c])))
+            return twi_fail(err, TW_EINVAL, "class_weight of class %lld must be 0 or more, received %g",
+                            (long long)c, o->class_weight[c]);
     if (o->sample_weight && (o->data->store->has_photos || o->data->part != TW_PART_ALL))
         return twi_fail(err, TW_EINVAL, "sample_weight is for samples in memory");
     if (o->n_callbacks < 0 || (o->n_callbacks > 0 && !o->callback))

@@ -47,7 +47,7 @@ static double value_of(const twi_fit_files *f, const twi_epoch *e, const char *n
 
 static tw_status log_epoch(twi_fit_files *f, const twi_epoch *e, const columns *c, tw_err *err)
 {
-    FILE *file = fopen(f->o->csv_log, f->has_header ? "ae" : "we");
+    FILE *file = fopen(f->o->csv_log, "ae");
     bool ok = file != NULL;
     if (ok && !f->has_header) {
         ok = fprintf(file, "epoch") > 0;
@@ -67,18 +67,99 @@ static tw_status log_epoch(twi_fit_files *f, const twi_epoch *e, const columns *
 
 // --------------------------------------------------------------------------------------------------------- checkpoints
 
-// {epoch} is the number of the epoch from 1, as in Keras.
+// A place in a file's name, as Keras has it: "{epoch}", "{epoch:03d}", "{val_loss:.2f}".
+typedef struct hole {
+    char key[64];
+    int width, precision; // width 0: as it comes; precision -1: the format's
+    bool has_zeros;
+    char conversion; // d, e, f or g
+} hole;
+
+// Reads the hole that begins at `text` and gives what stands behind it; NULL: it is none.
+static const char *read_hole(const char *text, hole *h)
+{
+    *h = (hole){.precision = -1};
+    size_t n = strcspn(++text, ":}");
+    if (!text[n] || n == 0 || n >= sizeof h->key)
+        return NULL;
+    snprintf(h->key, sizeof h->key, "%.*s", (int)n, text);
+    bool is_epoch = strcmp(h->key, "epoch") == 0;
+    h->conversion = is_epoch ? 'd' : 'g';
+    if (text[n] == '}') {
+        h->width = is_epoch ? 2 : 0;
+        h->has_zeros = is_epoch;
+        return text + n + 1;
+    }
+    char *at = (char *)text + n + 1;
+    h->has_zeros = *at == '0';
+    h->width = (int)strtol(at, &at, 10);
+    if (*at == '.')
+        h->precision = (int)strtol(at + 1, &at, 10);
+    if (*at && strchr(is_epoch ? "d" : "efg", *at))
+        h->conversion = *at++;
+    bool ok = *at == '}' && h->width >= 0 && h->width < 32 && h->precision < 32;
+    return ok ? at + 1 : NULL;
+}
+
+static tw_status check_pattern(const twi_fit_files *f, tw_err *err)
+{
+    static const char *const endings[] = {".keras", ".h5"}; // .weights.h5 is one of the second
+    const char *pattern = f->o->checkpoint;
+    bool ends = twi_str_ends(pattern, endings[0]) || twi_str_ends(pattern, endings[1]);
+    if (!ends)
+        return twi_fail(err, TW_EINVAL, "checkpoint '%s' must end in .keras, .h5 or .weights.h5", pattern);
+    columns c = {0};
+    twi_epoch e = {0}; // its losses are numbers: with validation
+    list_columns(f, &e, &c);
+    for (const char *at = strchr(pattern, '{'); at; at = strchr(at, '{')) {
+        hole h;
+        const char *key = at;
+        if (!(at = read_hole(at, &h)))
+            return twi_fail(err, TW_EINVAL, "checkpoint '%s': expected a place such as {epoch:02d} at '%s'",
+                            pattern, key);
+        bool is_known = strcmp(h.key, "epoch") == 0;
+        for (int i = 0; i < c.n; i++)
+            is_known |= strcmp(h.key, c.name[i]) == 0;
+        if (!is_known)
+            return twi_fail(err, TW_EINVAL,
+                            "checkpoint '%s': '%s' is not measured; known are epoch, loss, "
+                            "val_loss, accuracy and the metrics",
+                            pattern, h.key);
+    }
+    return TW_OK;
+}
+
+static void fill_hole(const twi_fit_files *f, const twi_epoch *e, const hole *h, twi_str *path)
+{
+    char text[400];
+    if (h->conversion == 'd') // epochs count from 1 in names
+        snprintf(text, sizeof text, h->has_zeros ? "%0*lld" : "%*lld", h->width, (long long)e->epoch + 1);
+    else if (h->conversion == 'f')
+        snprintf(text, sizeof text, "%*.*f", h->width, h->precision, value_of(f, e, h->key));
+    else if (h->conversion == 'e')
+        snprintf(text, sizeof text, "%*.*e", h->width, h->precision, value_of(f, e, h->key));
+    else
+        snprintf(text, sizeof text, "%*.*g", h->width, h->precision, value_of(f, e, h->key));
+    twi_str_add(path, text);
+}
+
+// A name with places is another one in each epoch.
 static tw_status save_checkpoint(twi_fit_files *f, const twi_epoch *e, tw_err *err)
 {
-    const char *pattern = f->o->checkpoint, *place = strstr(pattern, "{epoch}");
-    if (!place && !e->is_best)
+    const char *at = f->o->checkpoint;
+    if (!strchr(at, '{') && !e->is_best)
         return TW_OK;
     twi_str path = {0};
-    if (place)
-        twi_str_printf(&path, "%.*s%02lld%s", (int)(place - pattern), pattern, (long long)e->epoch + 1,
-                       place + strlen("{epoch}"));
-    else
-        twi_str_add(&path, pattern);
+    while (*at) {
+        hole h;
+        size_t n = strcspn(at, "{");
+        twi_str_add_n(&path, at, n);
+        at += n;
+        if (*at && (at = read_hole(at, &h)))
+            fill_hole(f, e, &h, &path);
+        if (!at)
+            break;
+    }
     size_t n = path.n, end = strlen(".weights.h5");
     bool is_weights = !path.failed && n > end && strcmp(path.text + n - end, ".weights.h5") == 0;
     tw_status status = path.failed  ? twi_fail_memory(err, 0, "a file name")
@@ -117,6 +198,15 @@ static tw_status add_events(twi_fit_files *f, const twi_epoch *e, const columns 
 
 tw_status twi_fit_files_open(twi_fit_files *f, tw_err *err)
 {
+    tw_status status = f->o->checkpoint ? check_pattern(f, err) : TW_OK;
+    // Begun now, so that a place where nothing can be written is told before anything is trained.
+    FILE *file = !status && f->o->csv_log ? fopen(f->o->csv_log, "we") : NULL;
+    if (!status && f->o->csv_log && !file)
+        status = twi_fail_errno(err, TW_EWRITE, "write '%s'", f->o->csv_log);
+    if (file)
+        fclose(file);
+    if (status)
+        return status;
     if (f->o->tensorboard)
         f->events = twi_tfevents_open(f->o->tensorboard, err);
     return f->o->tensorboard && !f->events ? TW_EWRITE : TW_OK;

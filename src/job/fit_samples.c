@@ -158,7 +158,7 @@ static tw_status make_copies(learning *l, tw_err *err)
 
 static tw_status change_photos(learning *l, tw_err *err)
 {
-    if (!l->augment.n)
+    if (!l->augment.n && !l->is_online)
         return TW_OK;
     tw_status status = twi_augment_check(&l->augment, &l->recipe, err);
     if (!status && !l->is_online)
@@ -230,8 +230,11 @@ tw_status twi_learning_open_samples(learning *l, tw_err *err)
             row = (int64_t)twi_frontier_bytes(&l->frontier);
     if (row > CACHED_ROW_BYTES || (!has_photos && n * row > MEMORY_ROWS_BYTES))
         l->frontier.n = 0;
+    if (l->o->cutmix > 0 && !has_photos) // it cuts pictures, not what is made of them
+        l->frontier.n = 0;
     // What is changed anew in each epoch cannot be kept as features; what validates can.
-    l->is_online = l->augment.n && !(l->frontier.n && l->o->augment_copies);
+    l->is_online =
+        (l->augment.n || (l->o->cutmix > 0 && has_photos)) && !(l->frontier.n && l->o->augment_copies);
     status = twi_learning_check_memory(l, err);
     if (status)
         return status;

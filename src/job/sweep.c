@@ -121,7 +121,8 @@ static void run_beside(void *arg, int64_t i, int worker)
 static bool is_small(const sweep *s, int run)
 {
     const tw_train_options *t = &s->options[run];
-    return t->fine_tune == 0 && twi_str_same(t->freeze, "all") && (!t->augment || t->augment_copies > 0);
+    return t->fine_tune == 0 && t->cutmix <= 0 && twi_str_same(t->freeze, "all") &&
+           (!t->augment || t->augment_copies > 0);
 }
 
 static tw_status first_end(const sweep *s, tw_err *err)

@@ -133,6 +133,17 @@ static tw_status check_surgery(training *t, tw_err *err)
     return status;
 }
 
+static tw_status read_setting(tw_setting *s, const char *key, const char *text,
+                              const tw_setting_kind *(*find)(const char *), const char *const *(*names)(void),
+                              tw_err *err)
+{
+    char where[32];
+    snprintf(where, sizeof where, "--%s", key);
+    tw_field field = {.key = key, .type = TW_FIELD_SETTING, .find = find, .names = names};
+    tw_status status = twi_setting_text(s, text, &field, where, err);
+    return status || s->kind ? status : twi_fail(err, TW_EINVAL, "--%s is needed, received '%s'", key, text);
+}
+
 static tw_status build_classifier(training *t, tw_err *err)
 {
     const tw_train_options *o = t->o;
@@ -159,6 +170,13 @@ static tw_status build_classifier(training *t, tw_err *err)
     tw_status status = twi_classifier_build(&c, &t->classifier, err);
     if (status)
         return status;
+    // A head that ends in two softmax units has another loss than one of one sigmoid unit.
+    tw_shape out = twi_model_shape(t->classifier.model, t->classifier.model->outputs.at[0]);
+    if (!o->loss && twi_shape_last(&out) > 1)
+        status =
+            read_setting(&t->loss, "loss", "categorical_crossentropy", twi_loss_find, twi_loss_names, err);
+    if (status)
+        return status;
     say_classifier(t);
     say_loaded(t);
     status = check_surgery(t, err);
@@ -174,14 +192,44 @@ static tw_status build_classifier(training *t, tw_err *err)
 // What --augment-copies does where nothing is said: what hardly ever changes what a photo shows.
 #define DEFAULT_CHANGES "flip, rotation:0.05, zoom:0.1, contrast:0.2:0.2"
 
-static tw_status read_setting(tw_setting *s, const char *key, const char *text,
-                              const tw_setting_kind *(*find)(const char *), const char *const *(*names)(void),
-                              tw_err *err)
+// The optimizer's own rate, unless --lr says otherwise; 0: it is to be found.
+static tw_status read_rate(training *t, tw_err *err)
 {
-    char where[32];
-    snprintf(where, sizeof where, "--%s", key);
-    tw_field field = {.key = key, .type = TW_FIELD_SETTING, .find = find, .names = names};
-    return twi_setting_text(s, text, &field, where, err);
+    const tw_setting *s = &t->optimizer;
+    const tw_setting_arg *own = &s->kind->args[0];
+    const char *text = t->o->lr;
+    char *end = NULL;
+    if (text && s->value[0] != own->otherwise)
+        return twi_fail(err, TW_EINVAL,
+                        "the learning rate is given twice: --lr %s and learning_rate=%g in --optimizer", text,
+                        s->value[0]);
+    if (text && twi_str_same(text, "auto"))
+        return TW_OK;
+    t->lr = text ? strtod(text, &end) : s->value[0];
+    if ((text && (end == text || *end)) || !(t->lr > 0 && t->lr <= own->high))
+        return twi_fail(err, TW_EINVAL, "%s must be a number above 0, at most %g, or auto, received '%s'",
+                        text ? "--lr" : "learning_rate in --optimizer", own->high, text ? text : "0");
+    return TW_OK;
+}
+
+// Options that change nothing as the others stand: said, since whoever gave them expects something. A sweep may vary the others.
+static void warn_without_effect(const training *t)
+{
+    const tw_train_options *o = t->o;
+    const struct {
+        bool is_given;
+        const char *flag, *lacks;
+    } rows[] = {{o->fine_tune_from && !o->fine_tune, "--fine-tune-from", "--fine-tune EPOCHS"},
+                {o->fine_tune_lr > 0 && !o->fine_tune, "--fine-tune-lr", "--fine-tune EPOCHS"},
+                {o->fine_tune_stem != 1 && o->fine_tune_stem > 0 && !o->fine_tune, "--fine-tune-stem",
+                 "--fine-tune EPOCHS"},
+                {o->fine_tune_warmup && !o->fine_tune, "--fine-tune-warmup", "--fine-tune EPOCHS"},
+                {o->unfreeze_every && !o->fine_tune, "--unfreeze-every", "--fine-tune EPOCHS"},
+                {o->augment_copies && !t->augment.n, "--augment-copies", "--augment"},
+                {o->proximal && o->l1 <= 0 && !strstr(o->head, "l1"), "--proximal", "an L1 penalty (--l1)"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].is_given)
+            twi_warn(t->tw, "%s has no effect without %s", rows[i].flag, rows[i].lacks);
 }
 
 static tw_status balance_classes(training *t, tw_err *err)
@@ -209,6 +257,8 @@ static tw_status read_settings(training *t, tw_err *err)
     tw_status status =
         read_setting(&t->optimizer, "optimizer", o->optimizer, twi_optimizer_find, twi_optimizer_names, err);
     if (!status)
+        status = twi_optimizer_check(&t->optimizer, "--optimizer", err);
+    if (!status)
         status = read_setting(&t->loss, "loss", loss, twi_loss_find, twi_loss_names, err);
     if (!status && o->schedule)
         status =
@@ -226,11 +276,10 @@ static tw_status read_settings(training *t, tw_err *err)
     if (has_default)
         twi_note(t->tw, "copies are changed by %s; --augment says otherwise", DEFAULT_CHANGES);
     twi_callbacks_split(&t->callbacks, &t->early_stopping);
-    char *end;
-    bool finds_rate = twi_str_same(o->lr, "auto");
-    t->lr = finds_rate ? 0 : strtod(o->lr, &end);
-    if (!finds_rate && (end == o->lr || *end || !(t->lr > 0)))
-        return twi_fail(err, TW_EINVAL, "--lr must be a number above 0 or auto, received '%s'", o->lr);
+    status = read_rate(t, err);
+    if (status)
+        return status;
+    warn_without_effect(t);
     static const twi_precision precisions[] = {TWI_PRECISE, TWI_EXACT, TWI_PRECISE, TWI_BRAIN};
     static const char *const texts[] = {"f32", "exact", "f32", "bf16"};
     t->precision = precisions[o->precision];
@@ -296,18 +345,16 @@ static tw_status take_back(training *t, tw_err *err)
 
 static tw_status fine_tune(training *t, tw_err *err)
 {
-    double head_best = t->history[TWI_HEAD].best;
     twi_training_close_phase(t);
     tw_status status = twi_training_unfreeze(t, err);
     if (!status)
         status = twi_training_phase(t, TWI_FINE_TUNE, err);
     if (status && status != TW_EDIVERGED)
         return status;
-    bool is_better = !status && t->history[TWI_FINE_TUNE].best < head_best;
+    bool is_better = !status && twi_training_is_tuned(t);
     if (!is_better) {
-        twi_note(t->tw, "fine-tuning did not lower the %s (%.4f, was %.4f): the head's model is kept",
-                 t->part[TWI_VAL].samples.n ? "validation loss" : "loss", t->history[TWI_FINE_TUNE].best,
-                 head_best);
+        twi_note(t->tw, "fine-tuning did not better the %s (%.4f, was %.4f): the head's model is kept",
+                 twi_training_monitor(t), t->history[TWI_FINE_TUNE].best, t->history[TWI_HEAD].best);
         tw_status back = take_back(t, err);
         return status ? status : back;
     }

@@ -65,6 +65,7 @@ static tw_status write_results(training *t, tw_err *err)
                                  .history = &t->history[i],
                                  .seconds = t->seconds[i],
                                  .batch_size = t->batch_size[i],
+                                 .is_kept = (i == TWI_FINE_TUNE) == twi_training_is_tuned(t),
                                  .batches = t->batches[i]};
     return twi_results_write(t->dir, &r, err);
 }
@@ -89,6 +90,9 @@ static void say_result(training *t, const char *what, const twi_evaluation *e)
                 twi_str_printf(&text, "%s %.1f %%   ", t->photos.classes.at[c], 100 * recall);
         }
         twi_str_printf(&text, "loss %.4f", e->loss);
+        if (e->penalty != 0)
+            twi_str_printf(&text, " (%.4f of the photos, %.4f of regularizers)", e->loss - e->penalty,
+                           e->penalty);
     }
     twi_say(t->tw, "result", "%s", text.text ? text.text : "");
     twi_str_clear(&text);

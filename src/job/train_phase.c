@@ -107,11 +107,12 @@ static void say_augmented(training *t, bool could_have_rows)
     if (could_have_rows)
         twi_note(t->tw,
                  "photos are changed anew in each epoch, so the frozen part runs again for all of them: %lld "
-                 "photos "
-                 "an epoch\ntry  --augment-copies 4, which computes each photo five times in all and then "
-                 "trains as "
-                 "fast as without",
-                 (long long)n);
+                 "photos an epoch\ntry  %s",
+                 (long long)n,
+                 t->o->cutmix > 0
+                     ? "--mixup instead of --cutmix: it mixes features too"
+                     : "--augment-copies 4, which computes each photo five times in all and then "
+                       "trains as fast as without");
 }
 
 static tw_status open_part(training *t, twi_part part, tw_err *err)
@@ -280,7 +281,7 @@ static bool fit_cancelled(void *self)
     return twi_is_cancelled(t->tw);
 }
 
-static const char *monitor_name(const training *t)
+const char *twi_training_monitor(const training *t)
 {
     int monitor = (int)twi_setting_or(&t->early_stopping, "monitor", 1);
     if (monitor > 1)
@@ -290,7 +291,8 @@ static const char *monitor_name(const training *t)
 
 static int64_t patience_of(const training *t)
 {
-    return (int64_t)twi_setting_or(&t->early_stopping, "patience", (double)t->o->patience);
+    double own = twi_setting_or(&t->early_stopping, "patience", NAN);
+    return isnan(own) ? t->o->patience : (int64_t)own;
 }
 
 static void say_end(training *t)
@@ -303,7 +305,8 @@ static void say_end(training *t)
     else if (h->is_stopped_early)
         twi_say(t->tw, stage_names[t->phase],
                 "stopped after epoch %zu: %s has not improved for %lld epochs; epoch %lld restored",
-                h->epochs.n, monitor_name(t), (long long)patience_of(t), (long long)h->best_epoch + 1);
+                h->epochs.n, twi_training_monitor(t), (long long)patience_of(t),
+                (long long)h->best_epoch + 1);
     else if (h->best_epoch >= 0 && h->best_epoch + 1 < (int64_t)h->epochs.n)
         twi_say(t->tw, stage_names[t->phase], "epoch %lld was the best and is restored",
                 (long long)h->best_epoch + 1);
@@ -368,6 +371,21 @@ static void on_moment(void *self, twi_moment moment, int64_t epoch, int64_t step
     twi_tuning_moment(self, moment, epoch, w);
 }
 
+bool twi_training_is_tuned(const training *t)
+{
+    const tw_setting *s = &t->early_stopping;
+    double head = t->history[TWI_HEAD].best, tuned = t->history[TWI_FINE_TUNE].best;
+    bool is_down =
+        twi_monitor_is_down((int)twi_setting_or(s, "monitor", 1), (int)twi_setting_or(s, "mode", 0));
+    return t->n_phases > TWI_FINE_TUNE && t->history[TWI_FINE_TUNE].best_epoch >= 0 &&
+           twi_is_better(is_down, tuned, head, 0);
+}
+
+double twi_training_fine_rate(const training *t)
+{
+    return t->o->fine_tune_lr > 0 ? t->o->fine_tune_lr : t->lr / 100;
+}
+
 static void tune(training *t, twi_fit_options *o)
 {
     const twi_history *head = &t->history[TWI_HEAD];
@@ -384,7 +402,7 @@ static void tune(training *t, twi_fit_options *o)
 static tw_status fit(training *t, tw_err *err)
 {
     bool is_head = t->phase == TWI_HEAD;
-    double lr = is_head ? t->lr : t->o->fine_tune_lr > 0 ? t->o->fine_tune_lr : t->lr / 100;
+    double lr = is_head ? t->lr : twi_training_fine_rate(t);
     twi_fit_state state = {0};
     tw_status status = read_checkpoint(t, &state, err);
     twi_fit_options o = {.phase = phase_names[t->phase],
@@ -452,7 +470,7 @@ bool twi_training_keeps_rows(const twi_frontier *frontier)
 
 bool twi_training_is_online(const training *t, bool keeps_rows)
 {
-    return t->augment.n && !(keeps_rows && t->o->augment_copies > 0);
+    return (t->augment.n || t->o->cutmix > 0) && !(keeps_rows && t->o->augment_copies > 0);
 }
 
 tw_status twi_training_unfreeze(training *t, tw_err *err)

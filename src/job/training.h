@@ -106,6 +106,10 @@ bool twi_training_is_online(const training *t, bool keeps_rows);
 tw_status twi_training_unfreeze(training *t, tw_err *err);
 // Samples for the phase's frontier, then fit; weights are the best ones afterwards.
 tw_status twi_training_phase(training *t, twi_phase_number phase, tw_err *err);
+// Whether fine-tuning gave the better model, by what early stopping monitors, and what that is called.
+bool twi_training_is_tuned(const training *t);
+const char *twi_training_monitor(const training *t);
+double twi_training_fine_rate(const training *t); // of fine-tuning
 // Answers of the finished model for all validation and test photos, through the phase's samples.
 tw_status twi_training_evaluate(training *t, tw_err *err);
 void twi_training_close_phase(training *t);

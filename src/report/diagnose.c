@@ -54,6 +54,11 @@ void twi_advise_fine_tuning(const twi_run_facts *f, int64_t epochs, twi_str *adv
         twi_str_printf(advice, "--fine-tune %lld", (long long)(f->fine_tune ? 2 * f->fine_tune : epochs));
 }
 
+void twi_advise_rate(const twi_run_facts *f, double rate, twi_str *advice)
+{
+    twi_str_printf(advice, "--%s %.2g", f->is_fine_tuned ? "fine-tune-lr" : "lr", rate);
+}
+
 double twi_share_noise(double share, int64_t n)
 {
     return n > 0 ? 1.96 * sqrt(fmax(share * (1 - share), 0.25 / (double)n) / (double)n) : 1;

@@ -17,11 +17,16 @@ typedef struct twi_run_facts {
     int64_t n_classes;
     const char *const *classes;
     double learning_rate;
-    int64_t epochs;        // asked for
-    int64_t fine_tune;     // epochs of fine-tuning asked for; 0: none
-    bool is_fine_tuned;    // it helped: the history is of fine-tuning
-    bool is_diverged;      // a loss was no number
-    bool is_balanced;      // classes were weighted
+    int64_t epochs;     // asked for
+    int64_t fine_tune;  // epochs of fine-tuning asked for; 0: none
+    bool is_fine_tuned; // it helped: the history is of fine-tuning
+    bool is_diverged;   // a loss was no number
+    bool is_balanced;   // classes were weighted
+    // What was tried already, so that it is not advised again.
+    double dropout, l2; // dropout negative: as the head says
+    int64_t augment_copies;
+    double val_split;      // NaN: the folders decide which photos validate
+    bool has_rate_rule;    // a schedule or a callback moves the rate
     const float *answers;  // [n_answers, k] of validation photos
     const int32_t *labels; // [n_answers]
     int64_t n_answers, k;
@@ -60,6 +65,8 @@ int64_t twi_n_training(const twi_run_facts *f); // photos
 // "--fine-tune 3": what to try next in a run that has not, or has, been fine-tuned (then twice as long, or nothing where
 // that did not help or the best epoch was not the last).
 void twi_advise_fine_tuning(const twi_run_facts *f, int64_t epochs, twi_str *advice);
+// "--lr 1e-4", or the flag of fine-tuning where that is read.
+void twi_advise_rate(const twi_run_facts *f, double rate, twi_str *advice);
 // Half the width of the 95 % interval of a share of n.
 double twi_share_noise(double share, int64_t n);
 

@@ -18,7 +18,7 @@ static bool divergence(const twi_run_facts *f, twi_reading *out)
     else
         twi_str_printf(&out->text, "training diverged: the loss rose from %.3g to %.3g at learning rate %g",
                        first, last, f->learning_rate);
-    twi_str_printf(&out->advice, "--lr %.2g", f->learning_rate / 10);
+    twi_advise_rate(f, f->learning_rate / 10, &out->advice);
     return true;
 }
 

@@ -25,7 +25,10 @@ static bool few_photos(const twi_run_facts *f, twi_reading *out)
             &out->text,
             "%lld validation photos are few: the true accuracy may lie anywhere between %.0f and %.0f %%",
             (long long)f->val->n, 100 * f->val->low, 100 * f->val->high);
-    twi_str_add(&out->advice, fewest < TRAIN_MIN ? "--augment-copies 4" : "--val-split 0.4");
+    if (fewest < TRAIN_MIN && !f->augment_copies)
+        twi_str_add(&out->advice, "--augment-copies 4");
+    else if (fewest >= TRAIN_MIN && f->val_split < 0.4)
+        twi_str_add(&out->advice, "--val-split 0.4");
     return true;
 }
 

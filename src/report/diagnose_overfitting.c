@@ -4,9 +4,10 @@
 
 #include <math.h>
 
-#define TURN  1.1  // last validation loss over the best
-#define APART 2.0  // validation loss over training loss
-#define GAP   0.04 // of the accuracies
+#define TURN    1.1  // last validation loss over the best
+#define APART   2.0  // validation loss over training loss
+#define GAP     0.04 // of the accuracies
+#define DROPOUT 0.5  // that is advised
 enum { EPOCHS_MIN = 3 };
 
 static bool overfitting(const twi_run_facts *f, twi_reading *out)
@@ -33,7 +34,14 @@ static bool overfitting(const twi_run_facts *f, twi_reading *out)
                        "validation photos "
                        "(loss %.3g and %.3g)",
                        100 * last->accuracy, 100 * last->val_accuracy, last->loss, last->val_loss);
-    twi_str_add(&out->advice, "--dropout 0.5 --l2 1e-4");
+    if (f->dropout < DROPOUT)
+        twi_str_printf(&out->advice, "--dropout %g%s", DROPOUT, f->l2 > 0 ? "" : " ");
+    if (f->l2 <= 0)
+        twi_str_add(&out->advice, "--l2 1e-4");
+    if (!out->advice.n && !f->augment_copies)
+        twi_str_add(&out->advice, "--augment-copies 4");
+    if (!out->advice.n)
+        twi_str_printf(&out->advice, "--l2 %.2g", 10 * f->l2);
     return true;
 }
 

@@ -17,7 +17,8 @@ static bool plateau(const twi_run_facts *f, twi_reading *out)
     twi_str_printf(&out->text,
                    "for %d epochs the loss has stayed near %.3g (%.3g before): it may have come to a plateau",
                    EPOCHS, last, before);
-    twi_str_add(&out->advice, "--callbacks reduce_lr_on_plateau:patience=2");
+    if (!f->has_rate_rule)
+        twi_str_add(&out->advice, "--callbacks reduce_lr_on_plateau:patience=2");
     return true;
 }
 

@@ -18,7 +18,7 @@ static bool rate_high(const twi_run_facts *f, twi_reading *out)
     twi_str_printf(&out->text,
                    "the training loss rose in %lld of %lld epochs: the learning rate %g may be too high",
                    (long long)rises, (long long)(n - 1), f->learning_rate);
-    twi_str_printf(&out->advice, "--lr %.2g", f->learning_rate / 5);
+    twi_advise_rate(f, f->learning_rate / 5, &out->advice);
     return true;
 }
 

@@ -32,7 +32,7 @@ static bool rate_low(const twi_run_facts *f, twi_reading *out)
             &out->text,
             "the learning rate %g may be too low: the loss fell in every epoch, but only from %.3g to %.3g",
             f->learning_rate, twi_loss_at(f, 0), twi_loss_at(f, -1));
-        twi_str_printf(&out->advice, "--lr %.2g", f->learning_rate * 10);
+        twi_advise_rate(f, f->learning_rate * 10, &out->advice);
         return true;
     }
     double drop = 1 - twi_loss_at(f, -1) / twi_loss_at(f, -2);
@@ -43,7 +43,7 @@ static bool rate_low(const twi_run_facts *f, twi_reading *out)
         "it may not have finished learning: in the last epoch the loss still fell by %.0f %% to %.3g, and "
         "that epoch was the best",
         100 * drop, twi_loss_at(f, -1));
-    twi_str_printf(&out->advice, "--epochs %lld", (long long)(3 * n));
+    twi_str_printf(&out->advice, "--%s %lld", f->is_fine_tuned ? "fine-tune" : "epochs", (long long)(3 * n));
     return true;
 }
 

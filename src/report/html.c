@@ -128,7 +128,11 @@ static void add_facts(page *p)
     twi_str_add(&p->out, "<section class=facts>");
     if (json_is_object(scores)) {
         snprintf(text, sizeof text, "%.4f", twi_json_number(scores, "loss", NAN));
-        add_fact(p, text, "loss");
+        double penalty = twi_json_number(scores, "penalty", 0);
+        add_fact(p, text, penalty != 0 ? "loss, regularizers included" : "loss");
+        snprintf(text, sizeof text, "%.4f", twi_json_number(scores, "data_loss", NAN));
+        if (penalty != 0)
+            add_fact(p, text, "loss of the photos alone");
     }
     int64_t n = twi_json_int(photos, "train", 0);
     add_fact(p, twi_str_thousands(number, sizeof number, n), "training photos");
@@ -162,7 +166,8 @@ static double *column(const twi_csv *csv, const char *name, tw_err *err)
     return values;
 }
 
-// Epoch, counted over all phases, whose weights were kept: the best of the phase with the lower validation loss.
+// Epoch, counted over all phases, whose weights were kept. Runs from before results.json said which phase it was: the best of the
+// one with the lower validation loss.
 static int64_t kept_epoch(const page *p, const double *val_loss, const double *loss, int64_t n,
                           int64_t *second)
 {
@@ -179,7 +184,8 @@ static int64_t kept_epoch(const page *p, const double *val_loss, const double *l
         if (best < 0 || best >= n)
             continue;
         const double *by = isnan(val_loss[best]) ? loss : val_loss;
-        if (kept < 0 || by[best] < by[kept])
+        const json_t *is_kept = json_object_get(phase, "kept");
+        if (is_kept ? json_is_true(is_kept) : kept < 0 || by[best] < by[kept])
             kept = best;
     }
     return kept;

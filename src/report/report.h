@@ -14,6 +14,7 @@ typedef struct twi_phase {
     const twi_history *history;
     double seconds;
     int64_t batch_size;
+    bool is_kept;          // the model is of this phase
     const json_t *batches; // of --batch-size auto: [{"size", "photos_per_second"}]; NULL: not measured
 } twi_phase;
 

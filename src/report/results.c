@@ -44,6 +44,7 @@ static json_t *phases_json(const twi_results *r)
                                 (json_int_t)h->best_epoch + 1, "stopped_early", (int)h->is_stopped_early);
         json_object_set_new(one, "step_seconds", number(h->step_seconds));
         json_object_set_new(one, "batch_size", json_integer((json_int_t)r->phase[i].batch_size));
+        json_object_set_new(one, "kept", json_boolean(r->phase[i].is_kept));
         if (r->phase[i].batches)
             json_object_set_new(one, "batch_sizes", json_deep_copy(r->phase[i].batches));
         if (h->n_again) // activations that were made a second time to take less memory

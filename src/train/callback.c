@@ -31,12 +31,55 @@ const char *const *twi_callback_names(void)
     return names;
 }
 
+// ------------------------------------------------------------------------------------------------------------- monitors
+
+enum { LOSS, VAL_LOSS, ACCURACY, VAL_ACCURACY, METRICS };
+
+const char *const twi_monitors[] = {"loss", "val_loss", "accuracy", "val_accuracy",
+#define TW_METRIC(name) #name, "val_" #name,
+#include "train/metric_list.inc"
+#undef TW_METRIC
+                                    NULL};
+const char *const twi_monitor_modes[] = {"auto", "min", "max", NULL};
+
+// Metrics in the order of their list.
+static const tw_setting_kind *metric_of(int monitor)
+{
+    return twi_metric_find(twi_metric_names()[(monitor - METRICS) / 2]);
+}
+
 tw_status twi_callbacks_text(twi_callbacks *callbacks, const char *text, const char *where, tw_err *err)
 {
     static const tw_field field = {
         .key = "callback", .type = TW_FIELD_SETTING, .find = twi_callback_find, .names = twi_callback_names};
     *callbacks = (twi_callbacks){0};
-    return twi_settings_text(callbacks->at, TWI_CALLBACKS_MAX, &callbacks->n, text, &field, where, err);
+    tw_status status =
+        twi_settings_text(callbacks->at, TWI_CALLBACKS_MAX, &callbacks->n, text, &field, where, err);
+    int n = 0;
+    for (int i = 0; i < callbacks->n; i++)
+        n += callbacks->at[i].kind == &twi_callback_early_stopping.setting;
+    return status || n <= 1 ? status
+                            : twi_fail(err, TW_EINVAL,
+                                       "%s: early_stopping stands there twice, and one says which epoch is "
+                                       "the best",
+                                       where);
+}
+
+tw_status twi_callback_check(const tw_setting *callback, const twi_metrics *metrics, bool has_averages,
+                             tw_err *err)
+{
+    int monitor = (int)twi_setting_or(callback, "monitor", 0);
+    bool is_measured = monitor < METRICS;
+    for (int i = 0; !is_measured && i < metrics->n; i++)
+        is_measured = metrics->at[i].kind == metric_of(monitor);
+    if (!is_measured)
+        return twi_fail(
+            err, TW_EINVAL, "%s monitors %s, which is not measured\ntry  adding %s to the metrics",
+            callback->kind->name, twi_monitors[monitor], twi_metric_names()[(monitor - METRICS) / 2]);
+    if (callback->kind == &twi_callback_swap_ema_weights.setting && !has_averages)
+        return twi_fail(err, TW_EINVAL,
+                        "SwapEMAWeights needs an optimizer that keeps averages\ntry  adam:use_ema=true");
+    return TW_OK;
 }
 
 void twi_callbacks_split(twi_callbacks *callbacks, tw_setting *early_stopping)
@@ -65,23 +108,6 @@ double twi_epoch_value(const twi_epoch *e, int n_metrics, const char (*metric)[T
         if (strcmp(bare, metric[i]) == 0)
             return is_val ? e->val_metric[i] : e->metric[i];
     return (double)NAN;
-}
-
-// ------------------------------------------------------------------------------------------------------------- monitors
-
-enum { LOSS, VAL_LOSS, ACCURACY, VAL_ACCURACY, METRICS };
-
-const char *const twi_monitors[] = {"loss", "val_loss", "accuracy", "val_accuracy",
-#define TW_METRIC(name) #name, "val_" #name,
-#include "train/metric_list.inc"
-#undef TW_METRIC
-                                    NULL};
-const char *const twi_monitor_modes[] = {"auto", "min", "max", NULL};
-
-// Metrics in the order of their list.
-static const tw_setting_kind *metric_of(int monitor)
-{
-    return twi_metric_find(twi_metric_names()[(monitor - METRICS) / 2]);
 }
 
 double twi_watch_value(const twi_watch *w, int monitor)

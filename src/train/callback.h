@@ -45,6 +45,10 @@ typedef struct twi_callbacks {
 // "reduce_lr_on_plateau:patience=2, early_stopping:monitor=val_auc"
 tw_status twi_callbacks_text(twi_callbacks *callbacks, const char *text, const char *where, tw_err *err);
 
+// What a callback needs of the run: the metric it monitors, averages to swap. TW_EINVAL with what is missing.
+tw_status twi_callback_check(const tw_setting *callback, const twi_metrics *metrics, bool has_averages,
+                             tw_err *err);
+
 // Takes early stopping out of the list (the last one that stands there).
 void twi_callbacks_split(twi_callbacks *callbacks, tw_setting *early_stopping);
 // "loss", "accuracy", "learning_rate", a metric's label; with "val_" in front for validation. NaN: not measured.

@@ -54,6 +54,12 @@ static tw_status make_runs(twi_trainer *t, tw_err *err)
     return t->run[0] && (t->run[1] || !t->plan[1]) ? TW_OK : TW_EFAILED;
 }
 
+// Losses that are about which output is the largest. One output is so by itself.
+static bool compares_outputs(const tw_setting *loss)
+{
+    return strstr(loss->kind->name, "Categorical") != NULL;
+}
+
 static tw_status make_plans(twi_trainer *t, tw_err *err)
 {
     t->batch = t->train->n < t->o->batch_size ? t->train->n : t->o->batch_size;
@@ -76,10 +82,17 @@ static tw_status make_plans(twi_trainer *t, tw_err *err)
     if (t->k != (t->train->n_classes == 2 && t->k == 1 ? 1 : t->train->n_classes))
         return twi_fail(err, TW_EUNUSABLE, "the model has %lld outputs, the photos have %lld classes",
                         (long long)t->k, (long long)t->train->n_classes);
-    if (t->o->cutmix > 0 && (twi_plan_n_inputs(t->plan[0]) != 1 || twi_plan_input(t->plan[0], 0)->rank != 4))
+    if (t->k == 1 && compares_outputs(&t->o->loss))
+        return twi_fail(err, TW_EUNUSABLE,
+                        "%s compares the outputs of a sample, and the model has one: it would always be 0\n"
+                        "try  binary_crossentropy, or one output a class (dense:2:softmax)",
+                        t->o->loss.kind->name);
+    bool has_pictures =
+        !t->o->from && twi_plan_n_inputs(t->plan[0]) == 1 && twi_plan_input(t->plan[0], 0)->rank == 4;
+    if (t->o->cutmix > 0 && !has_pictures)
         return twi_fail(err, TW_EUNUSABLE,
                         "cutmix needs pictures, and here the trained part starts from features\n"
-                        "try  --mixup, which mixes features too");
+                        "try  mixup, which mixes features too");
     return TW_OK;
 }
 
@@ -121,8 +134,12 @@ static void choose_settings(twi_trainer *t)
     static const tw_field field = {
         .key = "early_stopping", .type = TW_FIELD_SETTING, .find = twi_callback_find};
     t->early_stopping = t->o->early_stopping;
-    if (t->early_stopping.kind)
+    if (t->early_stopping.kind) {
+        double *patience = &t->early_stopping.value[2];
+        if (isnan(*patience) && t->o->patience > 0)
+            *patience = (double)t->o->patience;
         return;
+    }
     // The default's patience is none, which never stops.
     char text[64] = "early_stopping";
     if (t->o->patience > 0)
@@ -135,6 +152,17 @@ static const twi_callback_kind *callback_of(const twi_trainer *t, int i, const t
 {
     *setting = i ? &t->o->callbacks.at[i - 1] : &t->early_stopping;
     return (*setting)->kind->row;
+}
+
+static tw_status check_callbacks(const twi_trainer *t, tw_err *err)
+{
+    tw_status status = TW_OK;
+    for (int i = 0; !status && i <= t->o->callbacks.n; i++) {
+        const tw_setting *setting;
+        callback_of(t, i, &setting);
+        status = twi_callback_check(setting, &t->o->metrics, twi_update_has_average(&t->o->optimizer), err);
+    }
+    return status;
 }
 
 static void begin_callbacks(twi_trainer *t)
@@ -190,7 +218,9 @@ static tw_status trainer_open(twi_trainer *t, tw_err *err)
     }
     choose_settings(t);
     bool is_new = !t->state->n_weights;
-    status = twi_trainer_state(t, err);
+    status = check_callbacks(t, err);
+    if (!status)
+        status = twi_trainer_state(t, err);
     if (!status && is_new)
         begin_callbacks(t);
     return status ? status : open_update(t, is_new, err);

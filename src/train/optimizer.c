@@ -26,3 +26,18 @@ const char *const *twi_optimizer_names(void)
         NULL};
     return names;
 }
+
+tw_status twi_optimizer_check(const tw_setting *optimizer, const char *where, tw_err *err)
+{
+    static const char *const clips[] = {"clipnorm", "global_clipnorm", "clipvalue"};
+    const char *first = NULL;
+    for (int i = 0; i < 3; i++) {
+        if (isnan(twi_setting_or(optimizer, clips[i], (double)NAN)))
+            continue;
+        if (first)
+            return twi_fail_at(err, TW_EINVAL, where, -1, "%s: only one of %s and %s may be given", where,
+                               first, clips[i]);
+        first = clips[i];
+    }
+    return TW_OK;
+}

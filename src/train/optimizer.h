@@ -49,6 +49,8 @@ typedef struct twi_optimizer_kind {
 
 const tw_setting_kind *twi_optimizer_find(const char *name);
 const char *const *twi_optimizer_names(void);
+// What no single range can say: at most one kind of clipping, as in Keras. TW_EINVAL.
+tw_status twi_optimizer_check(const tw_setting *optimizer, const char *where, tw_err *err);
 
 // ---- rows of arguments
 
@@ -60,6 +62,7 @@ const char *const *twi_optimizer_names(void);
     {                                                                                 \
         .key = key_, .otherwise = default_, .low = 0, .high = 1, .flags = TW_ARG_FLAG \
     }
+#define TWI_BELOW_ONE               0.999999999 // shares of what was: with all of it nothing new would count
 #define TWI_LEARNING_RATE(default_) TWI_ARG("learning_rate", default_, 0, 1e3)
 
 // The arguments every Keras optimizer takes. The tail is without weight_decay, for those that have a default of their own.

@@ -34,7 +34,7 @@ const twi_optimizer_kind twi_optimizer_lion = {
                 .aliases = "lion",
                 .doc = "steps of one size, by the sign of the momentum",
                 .args = {TWI_LEARNING_RATE(1e-3), TWI_ARG("beta_1", 0.9, 1e-30, 1),
-                         TWI_ARG("beta_2", 0.99, 0, 1), TWI_OPTIMIZER_COMMON},
+                         TWI_ARG("beta_2", 0.99, 0, TWI_BELOW_ONE), TWI_OPTIMIZER_COMMON},
                 .row = &twi_optimizer_lion},
     .n_slots = lion_slots,
     .step = lion_step};

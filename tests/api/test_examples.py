@@ -106,6 +106,8 @@ class Examples(unittest.TestCase):
         self.assertLess(min(last[1:]), last[0])
         for words in ("early stopping keeps this", "L1 against L2", "exactly zero", "step 2:", "cosine decay"):
             self.assertIn(words, text)
+        self.assertEqual(text.count(">epoch 40<"), 6)  # five runs and the rate
+        self.assertEqual(text.count("and above<"), 5)
 
     def test_verbs_takes_options_as_text(self):
         run = self.root / "run"

@@ -2,6 +2,7 @@
 """Training from the command line: what is chosen by measuring, what fine-tuning is kept from, and what the report shows."""
 import csv
 import json
+import shlex
 import shutil
 import struct
 import subprocess
@@ -104,6 +105,91 @@ class Learning(unittest.TestCase):
             config = archive.read("config.json").decode()
         self.assertIn('"l2": 0.1', config)
         self.assertIn("did you mean 'l1'?", self.train("--head", "gap, dense:8:activity_regularizer=l7(1)", code=2))
+
+    def test_the_loss_is_told_with_and_without_penalties(self):
+        said = self.train("--epochs", "1", "--l2", "1e-2")
+        val = self.results()["val"]
+        self.assertIn(f"loss {val['loss']:.4f} ({val['data_loss']:.4f} of the photos, {val['penalty']:.4f} of regularizers)", said)
+        self.assertIn("loss of the photos alone", (self.root / "run/report.html").read_text())
+        said = self.train("--epochs", "1")
+        self.assertEqual(self.results()["val"]["penalty"], 0)
+        self.assertNotIn("of regularizers", said)
+        self.assertNotIn("of the photos alone", (self.root / "run/report.html").read_text())
+
+    def test_the_rate_is_the_optimizer_s_own_unless_it_is_given_once(self):
+        for words, rate in ((["--optimizer", "sgd"], .01), ([], 1e-3), (["--optimizer", "sgd:learning_rate=0.2"], .2),
+                            (["--optimizer", "sgd", "--lr", "0.3"], .3)):
+            self.train("--epochs", "1", *words)
+            self.assertEqual(float(self.history()[0]["learning_rate"]), rate, words)
+        self.assertIn("given twice", self.train("--optimizer", "sgd:learning_rate=0.2", "--lr", "0.3", code=2))
+        for rate in ("inf", "1e400", "1001", "0", "-1", "nan", "fast"):
+            self.assertIn("--lr must be a number above 0, at most 1000, or auto", self.train("--lr", rate, code=2))
+
+    def test_what_is_needed_cannot_be_none(self):
+        for flag in ("--optimizer", "--loss"):
+            for word in ("none", ""):
+                self.assertIn(f"{flag} is needed", self.train(flag, word, code=2))
+        self.assertIn("only one of clipnorm and clipvalue", self.train("--optimizer", "adam:clipnorm=1:clipvalue=1", code=2))
+        self.assertIn("it would always be 0", self.train("--loss", "categorical_crossentropy", code=3))
+
+    def test_a_head_with_an_output_of_its_own_gets_no_other(self):
+        for head, extra, described in (("gap, dense:1:sigmoid", [], "gap → dense 1:"), ("gap, dense:2:softmax", [], "gap → dense 2:"),
+                                       ("gap, dense:1:sigmoid", ["--dropout", "0.3"], "gap → dropout 0.3 → dense 1:"),
+                                       ("gap, dense:1:relu", [], "gap → dense 1 → dense 1:"), ("gap, dense:2", [], "gap → dense 2 → dense 1:")):
+            said = self.train("--epochs", "1", "--head", head, *extra)
+            self.assertIn(f"new head {described}", said)
+            done = run("evaluate", str(self.root / "run"), str(self.root / "photos"), "--format", "json")
+            self.assertEqual(json.loads(done.stdout)["photos"], 96, done.stderr)
+        # Two softmax units have the loss of one a class.
+        self.train("--epochs", "1", "--head", "gap, dense:2:softmax", "--patience", "0")
+        own = self.history()[0]["loss"]
+        self.train("--epochs", "1", "--head", "gap, dense:2:softmax", "--patience", "0", "--loss", "categorical_crossentropy")
+        self.assertEqual(self.history()[0]["loss"], own)
+
+    def test_cutmix_cuts_photos_not_features(self):
+        said = self.train("--epochs", "1", "--cutmix", "1")
+        self.assertIn("the frozen part runs again for all of them: 76 photos an epoch", said)
+        self.assertIn("try  --mixup instead of --cutmix", said)
+        self.assertIn("cutmix needs pictures", self.train("--epochs", "1", "--cutmix", "1", "--augment", "flip", "--augment-copies", "1", code=3))
+        self.assertNotIn("runs again", self.train("--epochs", "1", "--mixup", "0.2"))
+
+    def test_options_without_effect_are_said(self):
+        for words, said in ((["--fine-tune-lr", "1e-4"], "--fine-tune-lr has no effect without --fine-tune EPOCHS"),
+                            (["--fine-tune-from", "conv1"], "--fine-tune-from has no effect"), (["--unfreeze-every", "2"], "--unfreeze-every"),
+                            (["--fine-tune-warmup", "5"], "--fine-tune-warmup"), (["--fine-tune-stem", "0.1"], "--fine-tune-stem"),
+                            (["--proximal"], "--proximal has no effect without an L1 penalty (--l1)")):
+            self.assertIn(said, self.train("--epochs", "1", *words))
+        self.assertNotIn("no effect", self.train("--epochs", "1", "--proximal", "--l1", "1e-3"))
+
+    def test_early_stopping_has_the_patience_of_the_run_and_a_metric_that_is_measured(self):
+        said = self.train("--epochs", "40", "--patience", "2", "--lr", "0.3", "--callbacks", "early_stopping:monitor=accuracy")
+        self.assertIn("accuracy has not improved for 2 epochs", said)
+        self.assertTrue(self.results()["phases"][0]["stopped_early"])
+        self.assertIn("monitors val_auc, which is not measured", self.train("--callbacks", "early_stopping:monitor=val_auc", code=2))
+
+    def test_advice_is_this_run_s_command_with_one_change(self):
+        words = ["--head", "gap, dense:8:relu", "--epochs", "3", "--lr", "1e-6", "--augment", "flip", "--augment-copies", "1", "--patience", "0"]
+        self.train(*words)
+        advice = [one["try"] for one in self.results()["readings"] if one["try"]]
+        self.assertTrue(advice, self.results()["readings"])
+        for one in advice:
+            given = shlex.split(one)
+            self.assertEqual(given[:3], ["topwork", "train", str(self.root / "photos")])
+            for flag, value in (("--input-size", "32"), ("--model", "mobilenet:0.25"), ("--weights", "none"), ("--head", "gap, dense:8:relu"),
+                                ("--augment", "flip"), ("--augment-copies", "1"), ("--patience", "0")):
+                self.assertEqual(given[given.index(flag) + 1], value, one)
+            self.assertEqual(len([w for w in given if w.startswith("--")]), len({w for w in given if w.startswith("--")}), one)
+            done = run(*given[1:], "--output-dir", str(self.root / "advised"), "--force", "--epochs", "1", "--cache", "off")
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_fine_tuning_is_kept_by_what_is_monitored(self):
+        # Higher accuracy is better: compared as if it were a loss, the head would always be kept here.
+        self.train("--epochs", "1", "--lr", "1e-5", "--fine-tune", "4", "--fine-tune-lr", "1e-3", "--bn", "train", "--callbacks",
+                   "early_stopping:monitor=accuracy", "--patience", "0")
+        head, tuned = self.results()["phases"]
+        rows = [float(row["accuracy"]) for row in self.history()]
+        self.assertGreater(max(rows[1:]), rows[0])
+        self.assertEqual((head["kept"], tuned["kept"]), (False, True))
 
     def test_a_sweep_is_one_table_and_goes_on_where_it_stopped(self):
         out, cache = self.root / "sweep", self.root / "sweep_cache"
@@ -262,7 +348,7 @@ class Learning(unittest.TestCase):
         self.assertNotEqual(*models)
 
     def test_divergence_is_exit_4_and_leaves_a_model_that_answers(self):
-        said = self.train("--epochs", "3", "--lr", "1e30", "--optimizer", "sgd", "--loss", "mean_squared_error", "--l2", "1", code=4)
+        said = self.train("--epochs", "3", "--lr", "1000", "--optimizer", "sgd", "--loss", "mean_squared_error", "--l2", "1000", code=4)
         self.assertIn("try  a smaller --lr", said)
         done = run("evaluate", str(self.root / "run/model.keras"), str(self.root / "photos"), "--format", "json")
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -48,6 +48,8 @@ static void tell(story *s, int n, const double *loss, const double *val_loss, in
                                .n_classes = CLASSES,
                                .classes = classes,
                                .learning_rate = 1e-3,
+                               .dropout = -1,
+                               .val_split = 0.2,
                                .epochs = n,
                                .answers = s->answers,
                                .labels = s->labels,
@@ -111,7 +113,14 @@ static void overfitting_and_divergence(void **state)
     const double down[] = {0.5, 0.2, 0.1, 0.05, 0.02}, up[] = {0.45, 0.35, 0.4, 0.5, 0.7};
     tell(&s, 5, down, up, 60, 2);
     assert_true(says(&s, "overfitting", "after epoch 2"));
-    assert_true(says(&s, "overfitting", "--dropout"));
+    assert_true(says(&s, "overfitting", "--dropout 0.5 --l2 1e-4"));
+    s.facts.dropout = 0.5; // what was tried is not advised again
+    assert_false(says(&s, "overfitting", "--dropout"));
+    assert_true(says(&s, "overfitting", "--l2 1e-4"));
+    s.facts.l2 = 1e-3;
+    assert_true(says(&s, "overfitting", "--augment-copies 4"));
+    s.facts.augment_copies = 4;
+    assert_true(says(&s, "overfitting", "--l2 0.01"));
     end(&s);
     const double wild[] = {0.7, 3, 9};
     tell(&s, 3, wild, wild, 180, 2);
@@ -131,6 +140,9 @@ static void rates_too_high_and_too_low(void **state)
     const double jumps[] = {0.6, 0.5, 0.62, 0.4, 0.55, 0.45, 0.6};
     tell(&s, 7, jumps, jumps, 60, 2);
     assert_true(says(&s, "rate_high", "3 of 6 epochs"));
+    assert_true(says(&s, "rate_high", "--lr 0.0002"));
+    s.facts.is_fine_tuned = true;
+    assert_true(says(&s, "rate_high", "--fine-tune-lr 0.0002"));
     end(&s);
     const double fast[] = {0.6, 0.5, 0.41, 0.33}, creeping[] = {0.693, 0.690, 0.687, 0.684};
     tell(&s, 4, fast, fast, 60, 2);
