@@ -103,6 +103,13 @@ class Learning(unittest.TestCase):
         self.assertIn('"l2": 0.1', config)
         self.assertIn("did you mean 'l1'?", self.train("--head", "gap, dense:8:activity_regularizer=l7(1)", code=2))
 
+    def test_why_photos_are_decoded_again_is_said(self):
+        said = self.train("--freeze", "none", "--epochs", "1")
+        self.assertIn("no frozen layers come before 'conv1': photos are decoded again in each epoch", said)
+        said = self.train("--freeze", "first:4", "--epochs", "1", "--input-size", "512")
+        self.assertRegex(said, r"what the frozen layers before '\w+' make of a photo, \d+\.\d MB, is too much to keep")
+        self.assertNotIn("decoded again", self.train("--freeze", "all", "--epochs", "1"))
+
     def test_a_sweep_is_one_table_and_goes_on_where_it_stopped(self):
         out, cache = self.root / "sweep", self.root / "sweep_cache"
 
