@@ -126,9 +126,24 @@ static tw_status open_part(training *t, twi_part part, tw_err *err)
                : twi_part_samples_augment(&t->part[part], &t->augment, (uint64_t)t->o->seed, err);
 }
 
+// Why nothing is kept: a layer at the very beginning learns, or what the frozen part makes of a photo is too much.
+static void say_decoded_again(const training *t, size_t row_bytes)
+{
+    if (row_bytes)
+        twi_note(t->tw,
+                 "what the frozen layers before '%s' make of a photo, %.1f MB, is too much to keep: photos "
+                 "are decoded "
+                 "again in each epoch",
+                 t->frontier.ended_by, (double)row_bytes / 1e6);
+    else
+        twi_note(t->tw, "no frozen layers come before '%s': photos are decoded again in each epoch",
+                 t->frontier.ended_by);
+}
+
 static tw_status open_samples(training *t, tw_err *err)
 {
     bool fits = twi_training_keeps_rows(&t->frontier);
+    size_t row_bytes = t->frontier.n > 0 ? twi_frontier_bytes(&t->frontier) : 0;
     t->is_online = twi_training_is_online(t, fits);
     if (!fits)
         t->frontier.n = 0;
@@ -147,9 +162,7 @@ static tw_status open_samples(training *t, tw_err *err)
     if (t->is_online)
         say_augmented(t, fits);
     else if (!fits)
-        twi_note(t->tw,
-                 "nothing in front is frozen, or it is too large to keep: photos are decoded again in each "
-                 "epoch");
+        say_decoded_again(t, row_bytes);
     return status;
 }
 

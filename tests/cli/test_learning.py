@@ -191,6 +191,13 @@ class Learning(unittest.TestCase):
         self.assertGreater(max(rows[1:]), rows[0])
         self.assertEqual((head["kept"], tuned["kept"]), (False, True))
 
+    def test_why_photos_are_decoded_again_is_said(self):
+        said = self.train("--freeze", "none", "--epochs", "1")
+        self.assertIn("no frozen layers come before 'conv1': photos are decoded again in each epoch", said)
+        said = self.train("--freeze", "first:4", "--epochs", "1", "--input-size", "512")
+        self.assertRegex(said, r"what the frozen layers before '\w+' make of a photo, \d+\.\d MB, is too much to keep")
+        self.assertNotIn("decoded again", self.train("--freeze", "all", "--epochs", "1"))
+
     def test_a_sweep_is_one_table_and_goes_on_where_it_stopped(self):
         out, cache = self.root / "sweep", self.root / "sweep_cache"
 
