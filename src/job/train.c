@@ -154,6 +154,8 @@ static tw_status build_classifier(training *t, tw_err *err)
         return status;
     say_classifier(t);
     say_loaded(t);
+    if (twi_check_finite(t->classifier.model, TW_EDIVERGED, err))
+        return err->status;
     char *note = NULL;
     status = twi_model_check_surgery(t->classifier.model, &note, err);
     if (note)
