@@ -304,6 +304,8 @@ static tw_status prepare(learning *l, tw_err *err)
     if (!status)
         status = twi_learn_ready(l->m, l->o->seed, err);
     if (!status)
+        status = twi_check_finite(l->m, TW_EDIVERGED, err);
+    if (!status)
         status = check_surgery(l, err);
     if (!status)
         status = twi_compile_read(l->m, &l->compiled, err);

@@ -179,7 +179,9 @@ static tw_status build_classifier(training *t, tw_err *err)
         return status;
     say_classifier(t);
     say_loaded(t);
-    status = check_surgery(t, err);
+    status = twi_check_finite(t->classifier.model, TW_EDIVERGED, err);
+    if (!status)
+        status = check_surgery(t, err);
     if (status)
         return status;
     if (t->classifier.dropped && *t->classifier.dropped)

@@ -89,10 +89,8 @@ static void say_result(training *t, const char *what, const twi_evaluation *e)
             if (n_class)
                 twi_str_printf(&text, "%s %.1f %%   ", t->photos.classes.at[c], 100 * recall);
         }
-        twi_str_printf(&text, "loss %.4f", e->loss);
-        if (e->penalty != 0)
-            twi_str_printf(&text, " (%.4f of the photos, %.4f of regularizers)", e->loss - e->penalty,
-                           e->penalty);
+        twi_str_add(&text, "loss ");
+        twi_loss_add(&text, e);
     }
     twi_say(t->tw, "result", "%s", text.text ? text.text : "");
     twi_str_clear(&text);

@@ -95,6 +95,8 @@ static int64_t batch_of(const tw_use_options *o)
 static tw_status answer_arrays(const tw_use_options *o, twi_precision precision, answers *a, tw_err *err)
 {
     tw_status status = twi_arrays_check(o->model, o->data, err);
+    if (!status)
+        status = twi_check_finite(o->model, TW_EUNUSABLE, err);
     if (status)
         return status;
     tw_shape out = twi_model_shape(o->model, o->model->outputs.at[0]), one = twi_shape_batch(&out, 1);

@@ -3,6 +3,7 @@
 #include "report/report.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 // Characters (not bytes) of UTF-8 text: what a column is as wide as.
@@ -62,15 +63,30 @@ static void add_confusion(const twi_evaluation *e, const char *const *classes, i
     }
 }
 
+const char *twi_loss_text(char *buf, size_t size, double loss)
+{
+    snprintf(buf, size, fabs(loss) < 1e5 ? "%.4f" : "%.3g", loss);
+    return buf;
+}
+
+void twi_loss_add(twi_str *out, const twi_evaluation *e)
+{
+    char all[32], photos[32], penalty[32];
+    twi_str_add(out, twi_loss_text(all, sizeof all, e->loss));
+    if (e->penalty != 0)
+        twi_str_printf(out, " (%s of the photos, %s of regularizers)",
+                       twi_loss_text(photos, sizeof photos, e->loss - e->penalty),
+                       twi_loss_text(penalty, sizeof penalty, e->penalty));
+}
+
 tw_status twi_evaluation_text(const twi_evaluation *e, const char *const *classes, twi_str *out, tw_err *err)
 {
     int column = width("is \\ answered");
     for (int64_t c = 0; c < e->n_classes; c++)
         column = width(classes[c]) > column ? width(classes[c]) : column;
-    twi_str_printf(out, "%.1f %% of %lld photos right (95 %% interval %.1f–%.1f)   loss %.4f",
-                   100 * e->accuracy, (long long)e->n, 100 * e->low, 100 * e->high, e->loss);
-    if (e->penalty != 0)
-        twi_str_printf(out, " (%.4f of the photos, %.4f of regularizers)", e->loss - e->penalty, e->penalty);
+    twi_str_printf(out, "%.1f %% of %lld photos right (95 %% interval %.1f–%.1f)   loss ", 100 * e->accuracy,
+                   (long long)e->n, 100 * e->low, 100 * e->high);
+    twi_loss_add(out, e);
     twi_str_add(out, "\n\n");
     add_table(e, classes, column, out);
     add_confusion(e, classes, column, out);

@@ -127,10 +127,10 @@ static void add_facts(page *p)
                  *params = json_object_get(p->results, "params");
     twi_str_add(&p->out, "<section class=facts>");
     if (json_is_object(scores)) {
-        snprintf(text, sizeof text, "%.4f", twi_json_number(scores, "loss", NAN));
+        twi_loss_text(text, sizeof text, twi_json_number(scores, "loss", NAN));
         double penalty = twi_json_number(scores, "penalty", 0);
         add_fact(p, text, penalty != 0 ? "loss, regularizers included" : "loss");
-        snprintf(text, sizeof text, "%.4f", twi_json_number(scores, "data_loss", NAN));
+        twi_loss_text(text, sizeof text, twi_json_number(scores, "data_loss", NAN));
         if (penalty != 0)
             add_fact(p, text, "loss of the photos alone");
     }

@@ -55,6 +55,10 @@ json_t *twi_weights_json(const tw_model *m, tw_err *err);
 // dir holds no results.json.
 tw_status twi_report_html(const char *dir, tw_err *err);
 
+// "0.1234", and for numbers that no longer are a loss "6.93e+46".
+const char *twi_loss_text(char *buf, size_t size, double loss);
+// "0.1234 (0.1200 of the photos, 0.0034 of regularizers)".
+void twi_loss_add(twi_str *out, const twi_evaluation *e);
 // An evaluation for `topwork evaluate`: the per-class table as text, and the JSON object of the contract.
 tw_status twi_evaluation_text(const twi_evaluation *e, const char *const *classes, twi_str *out, tw_err *err);
 json_t *twi_evaluation_json(const twi_evaluation *e, const char *const *classes, tw_err *err);

@@ -142,6 +142,9 @@ tw_status twi_score(const tw_model *m, const twi_samples *samples, const tw_sett
                     twi_scores *scores, tw_err *err);
 
 bool twi_all_finite(const float *x, int64_t n);
+// Whether every weight that has values has finite ones. What a file holds is not seen otherwise: max(NaN, 0) may be 0. `status`,
+// naming the first that has not.
+tw_status twi_check_finite(const tw_model *m, tw_status status, tw_err *err);
 // TW_EDIVERGED naming the first of `count` samples whose numbers (inputs of the plan) are not all finite.
 tw_status twi_check_samples(const twi_samples *s, const char *what, const uint32_t *index, int64_t count,
                             const twi_plan *plan, float *const *inputs, tw_err *err);

@@ -21,6 +21,21 @@ bool twi_all_finite(const float *x, int64_t n)
     return sum == 0;
 }
 
+tw_status twi_check_finite(const tw_model *m, tw_status status, tw_err *err)
+{
+    twi_weights all = {0};
+    tw_status found = twi_model_weights(m, &all, err);
+    for (int i = 0; !found && i < all.n; i++)
+        if (all.at[i]->data && !twi_all_finite(all.at[i]->data, twi_shape_count(&all.at[i]->shape)))
+            found = twi_fail_at(
+                err, status, all.path[i], -1,
+                "weights of '%s' in model '%s' are NaN or infinite before anything was computed\n"
+                "try  another file: this one is damaged, or was saved by a training that diverged",
+                all.path[i], m->name);
+    twi_weights_clear(&all);
+    return found;
+}
+
 tw_status twi_check_samples(const twi_samples *s, const char *what, const uint32_t *index, int64_t count,
                             const twi_plan *plan, float *const *inputs, tw_err *err)
 {

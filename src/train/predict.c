@@ -44,7 +44,7 @@ static tw_status check_penalties(const twi_plan *plan, tw_err *err)
 
 twi_predictor *twi_predictor_new(const tw_model *m, const twi_predict_options *o, tw_err *err)
 {
-    if (!m || check_model(m, err))
+    if (!m || check_model(m, err) || twi_check_finite(m, TW_EUNUSABLE, err))
         return NULL;
     twi_predictor *p = twi_new(1, sizeof *p, "a predictor", err);
     if (!p)

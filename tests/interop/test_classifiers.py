@@ -156,6 +156,29 @@ def test_evaluate_tells_the_loss_that_keras_evaluate_tells(shared, tmp_path, ort
     assert f"loss {told['loss']:.4f} ({told['data_loss']:.4f} of the photos, {told['penalty']:.4f} of regularizers)" in text
 
 
+def test_a_file_whose_weights_are_no_numbers_is_refused(shared, tmp_path):
+    """Behind a ReLU a NaN may look like 0: nobody would see it in the answers."""
+    for p in some_photos(shared, 6):
+        (tmp_path / "photos" / p.parent.name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / p.parent.name / p.name).symlink_to(p)
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((24, 24, 3)), layers.Conv2D(4, 3, 2, activation="relu", name="first"),
+                              layers.Conv2D(4, 3, 2, activation="relu", name="second"), layers.GlobalAveragePooling2D(),
+                              layers.Dense(2, "softmax")])
+    for value in (np.nan, np.inf):
+        kernel, bias = model.get_layer("second").get_weights()
+        kernel[1, 1, 0, 0] = value
+        model.get_layer("second").set_weights([kernel, bias])
+        model.save(tmp_path / "model.keras")
+        for words, code in ((["train", tmp_path / "photos", "--model", tmp_path / "model.keras", "--preprocess", "raw", "--cache", "off",
+                              "--output-dir", tmp_path / "run"], 4), (["evaluate", tmp_path / "model.keras", tmp_path / "photos", "--preprocess", "raw"], 3),
+                            (["predict", tmp_path / "model.keras", tmp_path / "photos/cats", "--preprocess", "raw"], 3)):
+            run = subprocess.run([PROGRAM, *map(str, words)], capture_output=True, text=True)
+            assert run.returncode == code, (words, run.returncode, run.stderr)
+            assert "second/kernel' in model" in run.stderr and "are NaN or infinite before anything was computed" in run.stderr
+        assert not (tmp_path / "run").exists()
+
+
 def test_evaluate_measures_the_loss_of_the_training(shared, tmp_path):
     for p in some_photos(shared, 6):
         (tmp_path / "photos" / p.parent.name).mkdir(parents=True, exist_ok=True)
