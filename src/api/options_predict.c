@@ -18,7 +18,7 @@ const tw_field tw_predict_fields[] = {
     TWI_OPTION_PREPROCESS(predict),
     TWI_OPTION_EXACT_DECODE(predict),
     TWI_OPTION_PRECISION(predict),
-    {TWI_INT("batch_size", "photos at once", predict, batch_size, 1, 65536), .otherwise = "32"},
+    {TWI_INT("batch_size", "photos computed at once at most; a core takes no more than suits its cache", predict, batch_size, 1, 65536), .otherwise = "32"},
     TWI_OPTION_THREADS(predict),
     {0}};
 // clang-format on

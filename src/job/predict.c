@@ -276,6 +276,7 @@ static tw_status open_all(prediction *p, tw_err *err)
                                           : p->o->precision == 3 ? TWI_BRAIN
                                                                  : TWI_PRECISE,
                              .workers = twi_threads(p->tw, p->o->threads),
+                             .at_once = p->o->batch_size,
                              .self = p,
                              .is_cancelled = is_cancelled};
     p->predictor = twi_predictor_new(p->model, &o, err);

@@ -9,8 +9,9 @@ typedef struct twi_predict_options {
     const twi_recipe *recipe;
     twi_precision precision;
     int workers;
-    float *
-        penalty; // [n] or NULL: what activities of each photo add to the loss; not for penalties that look at a batch
+    int64_t at_once; // photos that all workers together compute at most; 0: as many as suit their caches
+    // [n] or NULL: what activities of each photo add to the loss; not for penalties that look at a batch.
+    float *penalty;
     void *self; // given to the following; each may be NULL
     void (*on_progress)(void *self, int64_t done, int64_t total);
     bool (*is_cancelled)(void *self);

@@ -50,8 +50,14 @@ twi_predictor *twi_predictor_new(const tw_model *m, const twi_predict_options *o
     if (!p)
         return NULL;
     p->o = *o;
+    int64_t batch = MICRO_BATCH;
+    if (o->at_once) { // fewer workers, then fewer photos for each
+        int64_t workers = o->workers < 1 ? 1 : o->workers < o->at_once ? o->workers : o->at_once;
+        batch = o->at_once / workers < batch ? o->at_once / workers : batch;
+        p->o.workers = (int)workers;
+    }
     twi_plan_options options = {
-        .batch = MICRO_BATCH, .wants_penalties = o->penalty, .precision = o->precision, .threads = 1};
+        .batch = batch, .wants_penalties = o->penalty, .precision = o->precision, .threads = 1};
     p->plan = twi_plan_new(m, &options, err);
     if (!p->plan || check_penalties(p->plan, err)) {
         twi_predictor_free(p);
@@ -73,7 +79,7 @@ twi_need twi_predictor_need(const twi_predictor *p)
 
 void twi_predictor_set_workers(twi_predictor *p, int workers)
 {
-    p->o.workers = workers;
+    p->o.workers = p->o.at_once && workers > p->o.at_once ? (int)p->o.at_once : workers;
 }
 
 static tw_status on_row(void *self, int64_t photo, const uint8_t hash[16], const float *const outputs[],

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Predicting from the command line: which names the classes get, and networks by name."""
 import json
+import os
 import shutil
 import struct
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
-from program import run
+from program import PROGRAM, run
 
 NETWORK = "mobilenet_v2:0.35"
 
@@ -48,6 +50,28 @@ class Predict(unittest.TestCase):
         names = [t["label"] for t in json.loads(self.predict(self.model, "--topk", "2", home="home").stdout)["top"]]
         self.assertEqual(names, [n.replace("class", "thing") for n in numbers])
         self.assertIn("class ", self.predict(self.few, home="home").stdout)
+
+    def test_fewer_photos_at_once_take_less_memory_for_the_same_answers(self):
+        wide = self.folder / "wide.keras"
+        self.assertEqual(run("convert", NETWORK, wide, "--weights", "none", "--input-size", "512", "--classes", "3").returncode, 0)
+        photos = []
+        for i in range(9):
+            photos.append(self.folder / f"p{i}.bmp")
+            write_bmp(photos[-1], 32 + 4 * i)  # rows are whole words
+        answers, most = {}, {}
+        for n in (1, 3, 32):
+            done = subprocess.Popen([PROGRAM, "predict", wide, *photos, "--threads", "2", "--batch-size", str(n), "--format", "csv"],
+                                    stdout=subprocess.PIPE, text=True)
+            answers[n] = done.stdout.read()
+            done.stdout.close()
+            _, status, used = os.wait4(done.pid, 0)
+            done.returncode = os.waitstatus_to_exitcode(status)
+            self.assertEqual(done.returncode, 0)
+            most[n] = used.ru_maxrss
+        self.assertEqual(len(answers[1].splitlines()), 10)
+        self.assertEqual(answers[1], answers[32])
+        self.assertEqual(answers[3], answers[32])
+        self.assertLess(most[1] + 30_000, most[32], most)  # kilobytes
 
     def test_a_broken_list_of_names_is_refused(self):
         self.write_index("broken", {"0": ["n00000000", "one thing"]})
