@@ -14,6 +14,7 @@
 
 #include "base/vector.h"
 #include "op/row.h"
+#include "op/silu.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -70,9 +71,21 @@ typedef union bits {
     uint32_t bits;
 } bits;
 
-// e^z as in silu_avx2.c, without fused multiply-adds. z is kept within ±87 as an integer: of a comparison of floats the compiler
-// makes branches, of which vectors take both.
-INLINE float exponential(float z)
+// What a pass is compiled for.
+typedef struct how {
+    twi_activation function;
+    bool is_fused;
+} how;
+
+// a · b + c, in one step where `fused` (on processors that have one).
+INLINE float add_product(bool fused, float a, float b, float c)
+{
+    return fused ? __builtin_fmaf(a, b, c) : a * b + c;
+}
+
+// e^z as in silu_avx2.c. z is kept within ±87 as an integer: of a comparison of floats the compiler makes branches, of which
+// vectors take both.
+INLINE float exponential(bool fused, float z)
 {
     const float to_integer =
         12582912; // 1.5 · 2²³: what is added to it is rounded to an integer in its last bits
@@ -80,15 +93,15 @@ INLINE float exponential(float z)
     bits near = {.number = z}, n, power;
     uint32_t size = near.bits & 0x7fffffff, sign = near.bits ^ size;
     near.bits = (size < most.bits ? size : most.bits) | sign;
-    z = near.number;
-    n.number = z * 1.44269504f + to_integer;
-    float k = n.number - to_integer, r = z - k * 0.693359375f - k * -2.12194440e-4f;
+    n.number = add_product(fused, near.number, 1.44269504f, to_integer);
+    float k = n.number - to_integer, r = add_product(fused, k, -0.693359375f, near.number);
+    r = add_product(fused, k, 2.12194440e-4f, r);
     float r2 = r * r; // pairs, so that few steps wait for each other
-    float p =
-        (5.0000001201e-1f + 1.6666665459e-1f * r) +
-        r2 * ((4.1665795894e-2f + 8.3334519073e-3f * r) + r2 * (1.3981999507e-3f + 1.9875691500e-4f * r));
+    float p = add_product(fused, 1.9875691500e-4f, r, 1.3981999507e-3f);
+    p = add_product(fused, p, r2, add_product(fused, 8.3334519073e-3f, r, 4.1665795894e-2f));
+    p = add_product(fused, p, r2, add_product(fused, 1.6666665459e-1f, r, 5.0000001201e-1f));
     power.bits = (n.bits + 127) << 23;
-    return (p * r2 + (r + 1)) * power.number;
+    return add_product(fused, p, r2, r + 1) * power.number;
 }
 
 INLINE float clip(float z, float low, float high)
@@ -97,13 +110,13 @@ INLINE float clip(float z, float low, float high)
     return z < low ? low : z;
 }
 
-INLINE float value(twi_activation f, float z, float alpha, float beta)
+INLINE float value(how f, float z, float alpha, float beta)
 {
-    switch (f) {
+    switch (f.function) {
     case TWI_RELU:
         return z > 0 ? (z < alpha ? z : alpha) : beta * z;
     case TWI_SILU:
-        return z / (1 + exponential(-z));
+        return z / (1 + exponential(f.is_fused, -z));
     case TWI_HARD_SILU:
         return z * (clip(z + 3, 0, 6) * (1.0f / 6));
     default:
@@ -111,15 +124,15 @@ INLINE float value(twi_activation f, float z, float alpha, float beta)
     }
 }
 
-INLINE float slope(twi_activation f, float z, float alpha, float beta)
+INLINE float slope(how f, float z, float alpha, float beta)
 {
     float s;
-    switch (f) {
+    switch (f.function) {
     case TWI_RELU:
         s = z < alpha ? 1 : 0;
         return z > 0 ? s : beta;
     case TWI_SILU:
-        s = 1 / (1 + exponential(-z));
+        s = 1 / (1 + exponential(f.is_fused, -z));
         return s * (1 + z * (1 - s));
     case TWI_HARD_SILU:
         s = z > 3 ? 1 : (2 * z + 3) * (1.0f / 6);
@@ -171,7 +184,7 @@ TWI_VECTOR static void take_statistics(const work *w, int64_t chunk)
     }
 }
 
-INLINE void normalize(twi_activation f, const work *w, int64_t chunk)
+INLINE void normalize(how f, const work *w, int64_t chunk)
 {
     const int64_t c = w->c, first = chunk * w->chunk, end = twi_min(w->rows, first + w->chunk);
     const float *mean = w->mean, *factor = w->factor, *offset = w->offset;
@@ -186,7 +199,7 @@ INLINE void normalize(twi_activation f, const work *w, int64_t chunk)
 }
 
 // Σ dL/dz and Σ dL/dz · (x − mean). keeps: dL/dz is left in dx.
-INLINE void take_sums(twi_activation f, bool keeps, const work *w, int64_t chunk)
+INLINE void take_sums(how f, bool keeps, const work *w, int64_t chunk)
 {
     const int64_t c = w->c, first = chunk * w->chunk, end = twi_min(w->rows, first + w->chunk);
     const float *mean = w->mean, *factor = w->factor, *offset = w->offset;
@@ -223,7 +236,7 @@ INLINE void take_sums(twi_activation f, bool keeps, const work *w, int64_t chunk
     }
 }
 
-INLINE void take_gradient(twi_activation f, const work *w, int64_t chunk)
+INLINE void take_gradient(how f, const work *w, int64_t chunk)
 {
     const int64_t c = w->c, first = chunk * w->chunk, end = twi_min(w->rows, first + w->chunk);
     const float *mean = w->mean, *factor = w->factor, *offset = w->offset, *steady = w->steady,
@@ -243,37 +256,48 @@ INLINE void take_gradient(twi_activation f, const work *w, int64_t chunk)
 typedef void pass(const work *w, int64_t chunk);
 typedef struct passes {
     pass *normalize, *take_sums, *take_gradient;
-    pass *keep_sums; // or NULL: computing dL/dz again costs less than keeping it
+    pass *
+        keep_sums; // or NULL: computing dL/dz again costs less than keeping it; then take_gradient reads what was kept
 } passes;
 
-#define PASS(name, ...)                                       \
-    TWI_VECTOR static void name(const work *w, int64_t chunk) \
-    {                                                         \
-        __VA_ARGS__;                                          \
+#define PASS(where, name, ...)                           \
+    where static void name(const work *w, int64_t chunk) \
+    {                                                    \
+        __VA_ARGS__;                                     \
     }
-#define PASSES(name, f)                              \
-    PASS(normalize_##name, normalize(f, w, chunk))   \
-    PASS(sums_##name, take_sums(f, false, w, chunk)) \
-    PASS(gradient_##name, take_gradient(f, w, chunk))
+#define PASSES(name, f)                                                         \
+    PASS(TWI_VECTOR, normalize_##name, normalize((how){f, false}, w, chunk))    \
+    PASS(TWI_VECTOR, sums_##name, take_sums((how){f, false}, false, w, chunk))  \
+    PASS(TWI_VECTOR, gradient_##name, take_gradient((how){f, false}, w, chunk)) \
+    static const passes passes_##name = {normalize_##name, sums_##name, gradient_##name, NULL};
+#define SILU_PASSES(where, name, is_fused)                                          \
+    PASS(where, normalize_##name, normalize((how){TWI_SILU, is_fused}, w, chunk))   \
+    PASS(where, sums_##name, take_sums((how){TWI_SILU, is_fused}, false, w, chunk)) \
+    PASS(where, kept_##name, take_sums((how){TWI_SILU, is_fused}, true, w, chunk))  \
+    static const passes passes_##name = {normalize_##name, sums_##name, gradient_linear, kept_##name};
 
 PASSES(linear, TWI_LINEAR)
 PASSES(relu, TWI_RELU)
 PASSES(hard_silu, TWI_HARD_SILU)
-PASS(normalize_silu, normalize(TWI_SILU, w, chunk))
-PASS(sums_silu, take_sums(TWI_SILU, false, w, chunk))
-PASS(kept_silu, take_sums(TWI_SILU, true, w, chunk))
-
-static const passes passes_linear = {normalize_linear, sums_linear, gradient_linear, NULL},
-                    passes_relu = {normalize_relu, sums_relu, gradient_relu, NULL},
-                    passes_hard_silu = {normalize_hard_silu, sums_hard_silu, gradient_hard_silu, NULL},
-                    passes_silu = {normalize_silu, sums_silu, NULL, kept_silu};
+SILU_PASSES(TWI_VECTOR, silu, false)
+#if defined(__x86_64__) && defined(__GNUC__)
+SILU_PASSES(__attribute__((target("avx2,fma"))), silu_fused, true)
+#else
+#define passes_silu_fused passes_silu
+#endif
 
 static const passes *passes_of(twi_activation f)
 {
-    return f == TWI_RELU        ? &passes_relu
-           : f == TWI_SILU      ? &passes_silu
-           : f == TWI_HARD_SILU ? &passes_hard_silu
-                                : &passes_linear;
+    switch (f) {
+    case TWI_RELU:
+        return &passes_relu;
+    case TWI_HARD_SILU:
+        return &passes_hard_silu;
+    case TWI_SILU:
+        return twi_silu_runs_here() ? &passes_silu_fused : &passes_silu;
+    default:
+        return &passes_linear;
+    }
 }
 
 // The second pass goes backwards, so that it meets first what the first one left in the cache.
@@ -391,7 +415,7 @@ static tw_status backward(const twi_kernel *kernel, const twi_kernel_args *args,
     if (keeps)
         w.dy = w.dx;
     if (w.dx)
-        each_chunk(&w, keeps ? gradient_linear : run->take_gradient, true);
+        each_chunk(&w, run->take_gradient, true);
     return TW_OK;
 }
 
