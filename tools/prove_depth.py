@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 PROGRAM = Path(__file__).resolve().parents[1] / "build/release/topwork"
-DEPTHS = {"frozen": None, "block5_conv1": 10, "block4_conv1": 8, "block3_conv1": 8}  # epochs of fine-tuning
+DEPTHS = {"frozen": None, "block5_conv1": 6, "block4_conv1": 5, "block3_conv1": 5}  # epochs of fine-tuning
 COMMON = ["--model", "vgg16", "--input-size", "96", "--val-split", "0.4", "--head", "gap,dropout:0.2"]
 
 
