@@ -87,7 +87,9 @@ typedef struct tw_model {
     twi_vec(twi_tensor) inputs, outputs;
     tw_err err;   // first error of building; later building does nothing
     json_t *info; // labels, preprocessing …: what assets/topwork/model.json holds (graph/info.h); never NULL
-    json_t *compile;         // Keras compile_config, or NULL
+    json_t *compile; // Keras compile_config, or NULL
+    uint64_t
+        learned; // which weights learned when it was compiled or trained last (job/compile.c); 0: unknown
     twi_vec(twi_view) slots; // optimizer variables in Keras's order (b4), owned; empty: none
 } tw_model;
 

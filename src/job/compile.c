@@ -62,12 +62,30 @@ tw_status twi_compile_store(tw_model *m, const twi_compiled *c, tw_err *err)
     return TW_OK;
 }
 
+tw_status twi_compile_learning(tw_model *m, bool *is_changed, tw_err *err)
+{
+    twi_weights all = {0};
+    uint64_t hash = 0xcbf29ce484222325; // FNV-1a
+    tw_status status = twi_model_weights(m, &all, err);
+    for (int i = 0; i < all.n; i++)
+        hash = (hash ^ (all.at[i]->is_trainable ? 1 : 2)) * 0x100000001b3;
+    twi_weights_clear(&all);
+    if (!status) {
+        *is_changed = m->learned && m->learned != hash;
+        m->learned = hash;
+    }
+    return status;
+}
+
 tw_status twi_compile(tw_model *m, const tw_compile_options *o, tw_err *err)
 {
     twi_compiled c = {0};
+    bool is_changed;
     tw_status status = read_settings(o, &c, err);
     if (!status)
         status = twi_compile_store(m, &c, err);
+    if (!status)
+        status = twi_compile_learning(m, &is_changed, err);
     if (status)
         return status;
     // The variables of an earlier optimizer mean nothing to this one.

@@ -8,6 +8,7 @@
 #include "job/learning.h"
 
 #include "base/source.h"
+#include "graph/summary_rows.h"
 #include "train/checkpoint.h"
 
 #include <math.h>
@@ -294,6 +295,21 @@ static tw_status check_surgery(learning *l, tw_err *err)
     return status;
 }
 
+// Keras's step goes on with what learned when it was made, and says nothing.
+static tw_status tell_change(learning *l, tw_err *err)
+{
+    bool is_changed = false;
+    tw_status status = twi_compile_learning(l->m, &is_changed, err);
+    if (is_changed) {
+        twi_summary_totals totals = {0};
+        twi_summary_totals_of(&totals, l->m, NULL);
+        twi_note(
+            l->tw, "other weights of '%s' learn than when it was compiled: planned anew, %lld of %lld learn",
+            l->m->name, (long long)totals.weights[1], (long long)(totals.weights[0] + totals.weights[1]));
+    }
+    return status;
+}
+
 static tw_status prepare(learning *l, tw_err *err)
 {
     tw_status status = check_options(l->o, err);
@@ -309,6 +325,8 @@ static tw_status prepare(learning *l, tw_err *err)
         status = check_surgery(l, err);
     if (!status)
         status = twi_compile_read(l->m, &l->compiled, err);
+    if (!status)
+        status = tell_change(l, err);
     if (!status)
         status = twi_learning_choose_data(l, err);
     if (!status)

@@ -18,6 +18,8 @@ typedef struct twi_compiled {
 } twi_compiled;
 tw_status twi_compile(tw_model *m, const tw_compile_options *o, tw_err *err);
 tw_status twi_compile_store(tw_model *m, const twi_compiled *c, tw_err *err);
+// Keeps which weights learn now; *is_changed: they are others than when this was called last. TW_ENOMEM.
+tw_status twi_compile_learning(tw_model *m, bool *is_changed, tw_err *err);
 // TW_EINVAL: not compiled.
 tw_status twi_compile_read(const tw_model *m, twi_compiled *c, tw_err *err);
 // Not compiled: what `topwork train --loss` left in the model, else binary cross-entropy for k = 1 output, else categorical; k = 0:

@@ -162,6 +162,46 @@ static void training_on_numbers_lowers_the_loss_and_leaves_what_is_frozen(void *
     tw_close(tw);
 }
 
+static void keep_note(void *arg, const tw_event *event)
+{
+    if (event->kind == TW_EVENT_NOTE && strstr(event->text, "planned anew"))
+        snprintf(arg, 200, "%s", event->text);
+}
+
+// Where Keras goes on with what learned when its step was made, and says nothing.
+static void what_is_frozen_after_compiling_does_not_learn_and_that_is_said(void **state)
+{
+    (void)state;
+    tw_err err = {0};
+    char note[200] = "";
+    tw_context *tw = tw_open(&(tw_open_options){.threads = 1, .event = keep_note, .arg = note}, &err);
+    tw_dataset *train = numbers(tw, N);
+    tw_model *m = classifier(tw, false);
+    float before[108], after[108];
+    tw_history_free(tw_fit(m, train, .epochs = 1, .err = &err));
+    assert_string_equal(note, "");
+    tw_layer_set_trainable(tw_model_find_layer(m, "conv"), false);
+    read_weight(m, "conv", before, 108);
+    tw_history_free(tw_fit(m, train, .epochs = 1, .err = &err));
+    expect_ok(err);
+    read_weight(m, "conv", after, 108);
+    assert_memory_equal(before, after, sizeof before);
+    assert_string_equal(
+        note, "other weights of 'classifier' learn than when it was compiled: planned anew, 2 of 4 learn");
+    note[0] = 0;
+    tw_history_free(tw_fit(m, train, .epochs = 1, .err = &err)); // as the last time
+    assert_string_equal(note, "");
+    tw_layer_set_trainable(tw_model_find_layer(m, "conv"), true);
+    tw_history_free(tw_fit(m, train, .epochs = 1, .err = &err));
+    expect_ok(err);
+    read_weight(m, "conv", after, 108);
+    assert_memory_not_equal(before, after, sizeof before);
+    assert_non_null(strstr(note, "4 of 4 learn"));
+    tw_model_free(m);
+    tw_dataset_free(train);
+    tw_close(tw);
+}
+
 // The frozen part is computed once and its rows kept: the numbers must be those of the whole model.
 static void features_in_memory_give_the_losses_of_the_whole_model(void **state)
 {
@@ -580,6 +620,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_on_numbers_lowers_the_loss_and_leaves_what_is_frozen),
+        cmocka_unit_test(what_is_frozen_after_compiling_does_not_learn_and_that_is_said),
         cmocka_unit_test(features_in_memory_give_the_losses_of_the_whole_model),
         cmocka_unit_test(activities_count_alike_in_training_and_evaluation),
         cmocka_unit_test(same_seed_gives_the_same_weights),
