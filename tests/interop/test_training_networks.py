@@ -108,13 +108,13 @@ class Case:
         model.save(tmp_path / "m.keras")
         self.files = dict(model=tmp_path / "m.keras", x=write(tmp_path / "x.f32", x), t=write(tmp_path / "t.f32", labels))
 
-    def sensitivity(self):
-        """How far each gradient goes from the truth in f64 when weights move by the rounding of f32."""
+    def sensitivity(self, moved_by=1e-5):
+        """How far each gradient goes from the truth in f64 when weights move by so much of themselves."""
         f64 = self.f64()
         _, gradients = f64.run(self.x, self.y, 1e-3, 1)
         off = [0] * len(gradients)
         for seed in range(DRAWS):
-            _, moved = f64.run(self.x, self.y, 1e-3, 1, ROUNDING, seed)
+            _, moved = f64.run(self.x, self.y, 1e-3, 1, moved_by, seed)
             off = [max(o, float(np.abs(a - b).max())) for o, a, b in zip(off, moved, gradients)]
         return off
 
@@ -155,7 +155,7 @@ def test_gradients_of_the_first_step(case, tmp_path):
         scale = max(np.abs(g).max(), least)
         distance, tolerance = np.abs(ours - g).max() / scale, 1e-4
         if distance > tolerance and case.part != HEAD:
-            off = off or case.sensitivity()
+            off = off or case.sensitivity(ROUNDING)
             tolerance = max(tolerance, 3 * off[i] / scale)
         assert distance <= tolerance, f"{name}: {distance:g}, allowed {tolerance:g}"
         worst = max(worst, distance)
@@ -164,15 +164,20 @@ def test_gradients_of_the_first_step(case, tmp_path):
 
 @cases(HEAD, WHOLE)
 def test_the_reference_kernels_gradients_are_those_of_double_precision(case, tmp_path):
-    """Sums in double: next to nothing turns over, and the way back itself is seen, as close as it is (EfficientNet-Lite0: 1.2e-3)."""
+    """Sums in double: only what rounding a result to f32 turns over is left, and the way back itself is seen."""
     names = [line["gradient"] for line in driver("gradients", y=tmp_path, kernels="reference", **case.files)]
     _, truth = case.f64().run(case.x, case.y, 1e-3, 1)
     least = max(float(np.abs(g).max()) for g in truth) * 1e-3
-    for v, g in zip(case.model.trainable_variables, truth):
+    off = None
+    for i, (v, g) in enumerate(zip(case.model.trainable_variables, truth)):
         name = ".".join(v.path.split("/")[-2:])
         ours = read(tmp_path / f"{next(n for n in names if ('.' + n).endswith('.' + name))}.f32", g.shape)
         distance = np.abs(ours - g).max() / max(np.abs(g).max(), least)
-        assert distance <= 3e-3, f"{name}: {distance:g}"
+        tolerance = 1e-3
+        if distance > tolerance and case.part != HEAD:
+            off = off or case.sensitivity(ROUNDING_F32 / 10)
+            tolerance = max(tolerance, 3 * off[i] / max(np.abs(g).max(), least))
+        assert distance <= tolerance, f"{name}: {distance:g}, allowed {tolerance:g}"
 
 
 @cases(HEAD)
